@@ -29,3 +29,4 @@
 
 pub mod label;
 pub mod reason;
+pub mod sse;
