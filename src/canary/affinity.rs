@@ -1,0 +1,151 @@
+//! Requests of one session on fresh connections: which of them reached a replica without it.
+//!
+//! One refusal proves nothing: the id may have expired. It is a miss once the same id is good elsewhere,
+//! or while the session's own stream is open (a server ends the stream with the session).
+
+/// The fewest refusals in a row that may mean "gone from every replica".
+const TRIES_MIN: u32 = 12;
+/// The most requests that a question about one session may cost the server.
+const TRIES_MAX: u32 = 32;
+/// With so much chance left that a good replica was just never met, nothing is concluded.
+const DOUBT: f64 = 0.01;
+
+/// The session requests of one leg's slot.
+#[derive(Debug, Default)]
+pub struct Affinity {
+    requests: u64,
+    misses: u64,
+    /// Refusals since the last request that found the session, not yet understood.
+    refused: u32,
+    /// Refusals in a row, understood or not.
+    row: u32,
+}
+
+/// What an answered request adds to the counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Requests whose answer is now understood.
+    pub requests: u64,
+    /// Those of them that missed.
+    pub misses: u64,
+}
+
+impl Affinity {
+    /// A request reached a replica that has the session: refusals before it were misses.
+    pub fn found(&mut self) -> Count {
+        let misses = u64::from(std::mem::take(&mut self.refused));
+        self.row = 0;
+        self.count(misses + 1, misses)
+    }
+
+    /// A request was refused with 404 or 400 while nothing proves that the session lives.
+    pub fn refused(&mut self) {
+        self.refused += 1;
+        self.row += 1;
+    }
+
+    /// A request was refused while the session's own stream is open: certainly a miss.
+    pub fn missed(&mut self) -> Count {
+        self.row += 1;
+        self.count(1, 1)
+    }
+
+    /// Whether to ask again after a refusal; on the direct leg one replica answers, so twice is enough.
+    pub fn is_open(&self, direct: bool) -> bool {
+        let limit = if direct { 2 } else { self.tries() };
+        self.row < limit
+    }
+
+    /// Whether the refusals prove that no replica has the session. Resets them.
+    pub fn concludes_gone(&mut self, direct: bool) -> bool {
+        let refused = std::mem::take(&mut self.refused);
+        self.row = 0;
+        if direct {
+            return refused >= 2;
+        }
+        refused >= TRIES_MIN && self.chance_of_missing(refused) <= DOUBT
+    }
+
+    fn count(&mut self, requests: u64, misses: u64) -> Count {
+        self.requests += requests;
+        self.misses += misses;
+        Count { requests, misses }
+    }
+
+    fn tries(&self) -> u32 {
+        (TRIES_MIN..TRIES_MAX)
+            .find(|tries| self.chance_of_missing(*tries) <= DOUBT)
+            .unwrap_or(TRIES_MAX)
+    }
+
+    /// How likely a living session is refused so often in a row, by the share of misses so far.
+    fn chance_of_missing(&self, tries: u32) -> f64 {
+        if self.requests == 0 {
+            return 0.0;
+        }
+        let share = self.misses as f64 / self.requests as f64;
+        share.powf(f64::from(tries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_before_a_success_are_misses() {
+        let mut affinity = Affinity::default();
+        affinity.refused();
+        affinity.refused();
+        assert_eq!(
+            affinity.found(),
+            Count {
+                requests: 3,
+                misses: 2
+            }
+        );
+        assert_eq!(
+            affinity.found(),
+            Count {
+                requests: 1,
+                misses: 0
+            }
+        );
+    }
+
+    #[test]
+    fn refusals_that_never_end_are_a_lost_session_and_no_misses() {
+        let mut affinity = Affinity::default();
+        let mut asked = 0;
+        while affinity.is_open(false) {
+            affinity.refused();
+            asked += 1;
+        }
+        assert_eq!(asked, TRIES_MIN);
+        assert!(affinity.concludes_gone(false));
+        assert_eq!(affinity.found().misses, 0);
+    }
+
+    #[test]
+    fn among_ten_replicas_without_affinity_nothing_is_concluded() {
+        let mut affinity = Affinity::default();
+        for _ in 0..9 {
+            affinity.missed();
+        }
+        affinity.found();
+        while affinity.is_open(false) {
+            affinity.refused();
+        }
+        assert!(!affinity.concludes_gone(false));
+    }
+
+    #[test]
+    fn the_direct_leg_has_one_replica() {
+        let mut affinity = Affinity::default();
+        affinity.refused();
+        assert!(affinity.is_open(true));
+        affinity.refused();
+        assert!(!affinity.is_open(true));
+        assert!(affinity.concludes_gone(true));
+    }
+}

@@ -1,0 +1,111 @@
+//! A canary: one long-lived stream that Holter holds itself, as an MCP client would.
+//!
+//! Everything here is pure: [`Canary`] takes what happened and the time, and answers with what to do and
+//! what to tell. `tasks::canary` does it on real sockets.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`machine`] | the life of one slot: attempt, hold, end, wait, again |
+//! | [`protocol`] | what to say to the server, per transport |
+//! | [`rpc`] | JSON-RPC messages: the few that a monitor says and reads |
+//! | [`heartbeat`] | gaps, the learned interval, late beats, bursts |
+//! | [`ending`] | evidence to reason and side |
+//! | [`affinity`] | refused requests to misses |
+
+pub mod affinity;
+pub mod ending;
+pub mod heartbeat;
+pub mod machine;
+pub mod protocol;
+pub mod rpc;
+
+use std::time::Duration;
+
+use crate::label::label;
+use crate::reason::{Reason, Side};
+
+pub use heartbeat::Kind;
+pub use machine::{Canary, Settings};
+
+label! {
+    /// Which way a canary reaches the server.
+    pub enum Leg {
+        /// Straight to the replica, past the proxy.
+        Direct => "direct",
+        /// Through the proxy, as users do.
+        Proxy => "proxy",
+    }
+}
+
+label! {
+    /// Why a session that was good is gone.
+    pub enum LostCause {
+        /// The server ended it for idleness or age.
+        Expired => "expired",
+        /// The server restarted.
+        Restart => "restart",
+        /// Not known.
+        Unknown => "unknown",
+    }
+}
+
+label! {
+    /// The transport that a canary speaks.
+    pub enum Transport {
+        /// Found out: Streamable HTTP first, then HTTP+SSE.
+        Auto => "auto",
+        /// HTTP+SSE of protocol version 2024-11-05.
+        HttpSse => "http_sse",
+        /// Streamable HTTP with sessions, 2025-03-26 to 2025-11-25.
+        StreamableHttp => "streamable_http",
+    }
+}
+
+/// What a canary tells its observers. Recorded once, by `metrics`, the journal and the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An attempt to get a stream begins.
+    Connecting,
+    /// The attempt gave no stream.
+    ConnectFailed(Reason),
+    /// The stream is held: opened, and the handshake is done.
+    Held {
+        /// What was negotiated.
+        transport: Transport,
+        /// The protocol version, one of [`rpc::known_version`]'s.
+        version: &'static str,
+    },
+    /// Bytes arrived on the stream.
+    Bytes,
+    /// Time since the beat before, or since the stream opened.
+    Gap(Duration),
+    /// A sign of life of this kind.
+    Beat(Kind),
+    /// The heartbeat interval was learned, or changed.
+    Learned(Duration),
+    /// No beat came within tolerance of the expected interval. Told once a gap.
+    Late,
+    /// Beats that are sent apart arrived together.
+    Burst,
+    /// A held stream ended.
+    Ended(End),
+    /// Requests that carried a session and were answered by a replica that could tell.
+    AffinityRequests(u64),
+    /// Those of them that reached a replica without the session.
+    AffinityMisses(u64),
+    /// The session was gone for good.
+    SessionLost(LostCause),
+}
+
+/// How a held stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub reason: Reason,
+    /// On whose side.
+    pub side: Side,
+    /// How long the stream was open.
+    pub age: Duration,
+    /// How long nothing had arrived on it.
+    pub silence: Duration,
+}

@@ -1,0 +1,310 @@
+//! What to say to an MCP server, per transport.
+//!
+//! A [`Protocol`] is a script: told what the server answered, it says what is [`Next`]. It knows no time,
+//! no sockets and no retries.
+
+mod http_sse;
+mod streamable;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::Url;
+
+use super::Transport;
+use crate::reason::Reason;
+use crate::sse::{Frame, Message, Tap};
+
+/// A request to send on a fresh connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// The protocol's own headers; the configured ones are added by the sender.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON-RPC text; `None` for GET and DELETE.
+    pub body: Option<String>,
+}
+
+/// Session ids and cookies stand in a request, so its debug form is only its path.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({})", self.url.path())
+    }
+}
+
+/// The head of an answer, and its body where it was read whole.
+#[derive(Clone, Default)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, lower case, without parameters.
+    pub content_type: String,
+    /// `Mcp-Session-Id`.
+    pub session: Option<String>,
+    /// `Set-Cookie` values as they came.
+    pub cookies: Vec<String>,
+    /// `Retry-After` in its delay form (RFC 9110 section 10.2.3).
+    pub retry_after: Option<Duration>,
+    /// The body, for posts; bounded by the sender.
+    pub body: Bytes,
+}
+
+/// Ids, cookies and bodies stay out of the debug form.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({} {})", self.status, self.content_type)
+    }
+}
+
+impl Answer {
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn is_event_stream(&self) -> bool {
+        self.content_type == "text/event-stream"
+    }
+
+    /// Refused as a server refuses an id that it does not know: 404, and 400 from older SDKs.
+    pub(super) fn is_session_refusal(&self) -> bool {
+        matches!(self.status, 400 | 404)
+    }
+
+    /// The reason that a status outside 2xx is.
+    fn refusal(&self) -> Reason {
+        match self.status {
+            400..=499 => Reason::Http4xx,
+            500..=599 => Reason::Http5xx,
+            _ => Reason::ProtocolError,
+        }
+    }
+
+    /// The JSON-RPC messages of a body, be it JSON or an event stream.
+    fn messages(&self) -> Vec<String> {
+        if !self.is_event_stream() {
+            return vec![String::from_utf8_lossy(&self.body).into_owned()];
+        }
+        let mut messages = Vec::new();
+        Tap::default().feed(&self.body, &mut |frame| {
+            if let Frame::Event(message) = frame {
+                messages.push(message.data);
+            }
+        });
+        messages
+    }
+}
+
+/// What the script wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send this post; its answer goes to [`Protocol::replied`].
+    Post(Request),
+    /// Open the stream; its head goes to [`Protocol::opened`].
+    Open(Request),
+    /// Wait for the stream to say something.
+    Wait,
+    /// The handshake is done and the stream is held.
+    Held,
+    /// The server refused the session id; the same request may be tried on another connection.
+    Refused(Request),
+    /// No stream can be had.
+    Fail(Reason),
+}
+
+/// The script of one stream slot.
+#[derive(Debug)]
+pub enum Protocol {
+    /// HTTP+SSE, 2024-11-05.
+    HttpSse(http_sse::Script),
+    /// Streamable HTTP with sessions.
+    Streamable(streamable::Script),
+}
+
+impl Protocol {
+    /// The script for a transport; `auto` begins with Streamable HTTP.
+    pub fn new(transport: Transport, url: Url) -> Self {
+        match transport {
+            Transport::HttpSse => Self::HttpSse(http_sse::Script::new(url)),
+            Transport::Auto | Transport::StreamableHttp => {
+                Self::Streamable(streamable::Script::new(url))
+            }
+        }
+    }
+
+    /// The transport that is spoken.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::HttpSse(_) => Transport::HttpSse,
+            Self::Streamable(_) => Transport::StreamableHttp,
+        }
+    }
+
+    /// The negotiated protocol version.
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::HttpSse(script) => script.version(),
+            Self::Streamable(script) => script.version(),
+        }
+    }
+
+    /// A new attempt begins.
+    pub fn begin(&mut self) -> Next {
+        match self {
+            Self::HttpSse(script) => script.begin(),
+            Self::Streamable(script) => script.begin(),
+        }
+    }
+
+    /// The post of the handshake was answered.
+    pub fn replied(&mut self, answer: &Answer) -> Next {
+        match self {
+            Self::HttpSse(script) => script.replied(answer),
+            Self::Streamable(script) => script.replied(answer),
+        }
+    }
+
+    /// The stream's head arrived.
+    pub fn opened(&mut self, answer: &Answer) -> Next {
+        match self {
+            Self::HttpSse(script) => script.opened(answer),
+            Self::Streamable(script) => script.opened(answer),
+        }
+    }
+
+    /// The stream said something during the handshake.
+    pub fn heard(&mut self, message: &Message) -> Next {
+        match self {
+            Self::HttpSse(script) => script.heard(message),
+            Self::Streamable(_) => Next::Wait,
+        }
+    }
+
+    /// A post of the session; `None` where there is nowhere to send it yet.
+    pub fn post(&self, body: String) -> Option<Request> {
+        match self {
+            Self::HttpSse(script) => script.post(body),
+            Self::Streamable(script) => Some(script.post(body)),
+        }
+    }
+
+    /// The request that ends the session; `None` where there is none to end.
+    pub fn delete(&self) -> Option<Request> {
+        match self {
+            Self::HttpSse(_) => None,
+            Self::Streamable(script) => script.delete(),
+        }
+    }
+
+    /// Whether requests carry a session that outlives the stream.
+    pub fn has_session(&self) -> bool {
+        self.delete().is_some()
+    }
+
+    /// Whether requests carry a session at all, so that affinity can be watched.
+    pub fn has_affinity(&self) -> bool {
+        matches!(self, Self::HttpSse(_)) || self.has_session()
+    }
+
+    /// Takes a session and cookies from a late answer, so that the session can be deleted.
+    pub fn adopt(&mut self, answer: &Answer) {
+        if let Self::Streamable(script) = self {
+            script.adopt(answer);
+        }
+    }
+
+    /// Drops session and cookies: the next attempt begins anew.
+    pub fn forget(&mut self) {
+        match self {
+            Self::HttpSse(script) => script.forget(),
+            Self::Streamable(script) => script.forget(),
+        }
+    }
+}
+
+/// Cookies that the proxy or server set for this session: how many balancers keep affinity.
+///
+/// Attributes are ignored: the session is short-lived and goes to one origin. At most 16 cookies of 4 KiB
+/// (RFC 6265 section 6.1 asks clients for that size); further ones are dropped.
+#[derive(Default)]
+struct Cookies(Vec<(String, String)>);
+
+/// Cookies are secrets.
+impl fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cookies({})", self.0.len())
+    }
+}
+
+impl Cookies {
+    const MAX: usize = 16;
+    const MAX_LEN: usize = 4096;
+
+    fn take(&mut self, answer: &Answer) {
+        for cookie in &answer.cookies {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            let Some((name, value)) = pair.split_once('=') else {
+                continue;
+            };
+            let (name, value) = (name.trim(), value.trim());
+            self.0.retain(|(known, _)| known != name);
+            if !name.is_empty() && pair.len() <= Self::MAX_LEN && self.0.len() < Self::MAX {
+                self.0.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+
+    fn header(&self) -> Option<(&'static str, String)> {
+        let pairs: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        (!pairs.is_empty()).then(|| ("cookie", pairs.join("; ")))
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_are_kept_by_name_and_bounded() {
+        let mut cookies = Cookies::default();
+        let mut set = |values: &[&str]| {
+            cookies.take(&Answer {
+                cookies: values.iter().map(|&value| value.to_owned()).collect(),
+                ..Answer::default()
+            });
+            cookies.header().map(|(_, value)| value)
+        };
+        assert_eq!(set(&["bare"]), None);
+        assert_eq!(
+            set(&["route=a; Path=/; HttpOnly"]).as_deref(),
+            Some("route=a")
+        );
+        assert_eq!(set(&["x=1", "route=b"]).as_deref(), Some("x=1; route=b"));
+        let many: Vec<String> = (0..40).map(|n| format!("c{n}=v")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(set(&many).unwrap().split("; ").count(), Cookies::MAX);
+    }
+
+    #[test]
+    fn debug_forms_hide_ids() {
+        let request = Request {
+            url: "http://h/mcp?sessionId=secret".parse().unwrap(),
+            headers: vec![("mcp-session-id", "secret".into())],
+            body: None,
+        };
+        let answer = Answer {
+            session: Some("secret".into()),
+            ..Answer::default()
+        };
+        assert!(!format!("{request:?} {answer:?}").contains("secret"));
+    }
+}
