@@ -32,3 +32,4 @@ pub mod canary;
 pub mod label;
 pub mod reason;
 pub mod sse;
+pub mod tasks;

@@ -20,10 +20,8 @@ pub enum Cause {
     Truncated,
     /// RST.
     Reset,
-    /// HTTP/2 RST_STREAM with an error code.
+    /// HTTP/2 RST_STREAM or GOAWAY with an error code. With NO_ERROR they are a clean end.
     StreamReset,
-    /// HTTP/2 GOAWAY; true with the code NO_ERROR.
-    GoAway(bool),
     /// The connection ended before any answer.
     NoAnswer,
     /// No answer within the time allowed.
@@ -160,8 +158,7 @@ pub fn of_attempt(cause: Cause) -> Reason {
         Cause::Dns => Reason::DnsError,
         Cause::Tls => Reason::TlsError,
         Cause::Truncated | Cause::NoAnswer => Reason::ServerCut,
-        Cause::Reset | Cause::StreamReset | Cause::GoAway(false) => Reason::ServerReset,
-        Cause::GoAway(true) => Reason::Drain,
+        Cause::Reset | Cause::StreamReset => Reason::ServerReset,
         Cause::AnswerTimeout | Cause::DeadPeer => Reason::HeartbeatTimeout,
         // A stream that ends cleanly before it said what the protocol demands.
         Cause::CleanEnd | Cause::Garbage => Reason::ProtocolError,
@@ -189,11 +186,9 @@ pub fn side(leg: Leg, reason: Reason) -> Side {
     match (reason, leg) {
         (Reason::Rotated, _) => Side::Client,
         (Reason::IdleTimeout | Reason::MaxDuration | Reason::NoUpstream, _) => Side::Proxy,
-        (Reason::Drain, Leg::Proxy) => Side::Proxy,
-        (
-            Reason::ServerClose | Reason::ServerCut | Reason::ServerReset | Reason::Drain,
-            Leg::Direct,
-        ) => Side::Server,
+        (Reason::ServerClose | Reason::ServerCut | Reason::ServerReset, Leg::Direct) => {
+            Side::Server
+        }
         _ => Side::Unknown,
     }
 }
@@ -342,10 +337,6 @@ mod tests {
         assert_eq!(
             of(direct, Cause::Reset, Tail::Whole),
             (Reason::ServerReset, Side::Server)
-        );
-        assert_eq!(
-            of(proxy, Cause::GoAway(true), Tail::Whole),
-            (Reason::Drain, Side::Proxy)
         );
         assert_eq!(
             of(proxy, Cause::DeadPeer, Tail::Whole),

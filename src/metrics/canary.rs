@@ -1,0 +1,310 @@
+//! `holter_canary_*`: what the canaries' own streams show.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::{GAPS, LIFETIMES, LegPlan, PerLabel, timestamp};
+use crate::canary::{Event, Kind, Leg, LostCause, Transport};
+use crate::label::Label;
+use crate::reason::Reason;
+
+/// The families, without series.
+pub(super) struct Families {
+    up: IntGaugeVec,
+    streams: IntGaugeVec,
+    connects: IntCounterVec,
+    connects_failed: IntCounterVec,
+    disconnects: IntCounterVec,
+    duration: HistogramVec,
+    gap: HistogramVec,
+    heartbeats: IntCounterVec,
+    last_byte: GaugeVec,
+    expected: GaugeVec,
+    late: IntCounterVec,
+    bursts: IntCounterVec,
+    affinity_requests: IntCounterVec,
+    affinity_misses: IntCounterVec,
+    sessions_lost: IntCounterVec,
+    info: IntGaugeVec,
+}
+
+impl Families {
+    pub(super) fn register(all: &mut super::Families) -> Self {
+        const LEG: &[&str] = &["canary", "leg"];
+        Self {
+            up: all.int_gauge("holter_canary_up", "1 while every stream of this leg is held.", LEG),
+            streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
+            connects: all.counter("holter_canary_connects_total", "Attempts to get a stream.", LEG),
+            connects_failed: all.counter(
+                "holter_canary_connects_failed_total",
+                "Attempts that gave no stream, by reason.",
+                &["canary", "leg", "reason"],
+            ),
+            disconnects: all.counter(
+                "holter_canary_disconnects_total",
+                "Held streams that ended, by reason and its class.",
+                &["canary", "leg", "reason", "class"],
+            ),
+            duration: all.histogram(
+                "holter_canary_stream_duration_seconds",
+                "Age of held streams at their end.",
+                LEG,
+                LIFETIMES,
+            ),
+            gap: all.histogram("holter_canary_heartbeat_gap_seconds", "Time between signs of life on a stream.", LEG, GAPS),
+            heartbeats: all.counter(
+                "holter_canary_heartbeats_total",
+                "Signs of life on a stream, by kind.",
+                &["canary", "leg", "kind"],
+            ),
+            last_byte: all.gauge(
+                "holter_canary_last_byte_timestamp_seconds",
+                "When the newest byte of a stream arrived; 0 before the first.",
+                LEG,
+            ),
+            expected: all.gauge(
+                "holter_canary_heartbeat_expected_seconds",
+                "Heartbeat interval, configured or learned; absent where the server never beat.",
+                LEG,
+            ),
+            late: all.counter(
+                "holter_canary_late_heartbeats_total",
+                "Gaps longer than the tolerance allows; each gap counts once.",
+                LEG,
+            ),
+            bursts: all.counter(
+                "holter_canary_buffered_bursts_total",
+                "Heartbeats that arrived together though sent apart.",
+                LEG,
+            ),
+            affinity_requests: all.counter(
+                "holter_canary_affinity_requests_total",
+                "Requests on fresh connections that carried a session and were understood.",
+                LEG,
+            ),
+            affinity_misses: all.counter(
+                "holter_canary_affinity_misses_total",
+                "Those of them that reached a replica without the session.",
+                LEG,
+            ),
+            sessions_lost: all.counter(
+                "holter_canary_sessions_lost_total",
+                "Sessions that were gone for good, by cause.",
+                &["canary", "leg", "cause"],
+            ),
+            info: all.int_gauge(
+                "holter_canary_info",
+                "What was negotiated; always 1.",
+                &["canary", "leg", "transport", "protocol_version"],
+            ),
+        }
+    }
+
+    /// Creates every series of one leg.
+    pub(super) fn leg(&self, plan: LegPlan<'_>) -> LegMetrics {
+        let leg = [plan.canary, plan.leg.as_str()];
+        let with = |family: &IntCounterVec, more: &[&str]| family.with_label_values(&[&leg, more].concat());
+        let metrics = LegMetrics {
+            canary: plan.canary.to_owned(),
+            leg: plan.leg,
+            wanted: plan.streams,
+            up: self.up.with_label_values(&leg),
+            streams: self.streams.with_label_values(&leg),
+            connects: with(&self.connects, &[]),
+            connects_failed: PerLabel::new(|reason: Reason| with(&self.connects_failed, &[reason.as_str()])),
+            disconnects: PerLabel::new(|reason: Reason| {
+                with(&self.disconnects, &[reason.as_str(), reason.class().as_str()])
+            }),
+            duration: self.duration.with_label_values(&leg),
+            gap: self.gap.with_label_values(&leg),
+            heartbeats: PerLabel::new(|kind: Kind| with(&self.heartbeats, &[kind.as_str()])),
+            last_byte: self.last_byte.with_label_values(&leg),
+            expected: self.expected.clone(),
+            late: with(&self.late, &[]),
+            bursts: with(&self.bursts, &[]),
+            affinity_requests: with(&self.affinity_requests, &[]),
+            affinity_misses: with(&self.affinity_misses, &[]),
+            sessions_lost: PerLabel::new(|cause: LostCause| with(&self.sessions_lost, &[cause.as_str()])),
+            info: self.info.clone(),
+            observed: Mutex::default(),
+        };
+        if let Some(interval) = plan.interval {
+            metrics.expect(interval);
+        }
+        metrics
+    }
+}
+
+/// The series of one leg: what its tasks record and what the page shows.
+#[derive(Debug)]
+pub struct LegMetrics {
+    canary: String,
+    leg: Leg,
+    wanted: usize,
+    up: IntGauge,
+    streams: IntGauge,
+    connects: IntCounter,
+    connects_failed: PerLabel<Reason>,
+    disconnects: PerLabel<Reason>,
+    duration: Histogram,
+    gap: Histogram,
+    heartbeats: PerLabel<Kind>,
+    last_byte: Gauge,
+    expected: GaugeVec,
+    late: IntCounter,
+    bursts: IntCounter,
+    affinity_requests: IntCounter,
+    affinity_misses: IntCounter,
+    sessions_lost: PerLabel<LostCause>,
+    info: IntGaugeVec,
+    observed: Mutex<Observed>,
+}
+
+/// What the page shows and no single series holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed {
+    /// What was negotiated last.
+    pub negotiated: Option<(Transport, &'static str)>,
+    /// The heartbeat interval, configured or learned.
+    pub interval: Option<Duration>,
+    /// The longest gap since Holter started.
+    pub longest_gap: Option<Duration>,
+    /// When the newest byte arrived.
+    pub last_byte: Option<SystemTime>,
+}
+
+impl LegMetrics {
+    /// The canary's name.
+    pub fn canary(&self) -> &str {
+        &self.canary
+    }
+
+    /// Which way.
+    pub fn leg(&self) -> Leg {
+        self.leg
+    }
+
+    /// Counts one event of one stream of this leg, at this wall-clock time.
+    pub fn record(&self, event: &Event, wall: SystemTime) {
+        match event {
+            Event::Connecting => self.connects.inc(),
+            Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
+            Event::Held { transport, version } => {
+                self.streams.inc();
+                self.byte(wall);
+                self.negotiated(*transport, version);
+            }
+            Event::Bytes => self.byte(wall),
+            Event::Gap(gap) => self.gapped(*gap),
+            Event::Beat(kind) => self.heartbeats.add(*kind, 1),
+            Event::Learned(interval) => self.expect(*interval),
+            Event::Late => self.late.inc(),
+            Event::Burst => self.bursts.inc(),
+            Event::Ended(end) => {
+                self.streams.dec();
+                self.disconnects.add(end.reason, 1);
+                self.duration.observe(end.age.as_secs_f64());
+            }
+            Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
+            Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
+        }
+    }
+
+    /// Derives `up` from the streams held, just before it is read: its tasks count side by side.
+    pub(super) fn settle(&self) {
+        self.up.set(i64::from(self.is_up()));
+    }
+
+    /// Whether every stream is held.
+    pub fn is_up(&self) -> bool {
+        self.held() == self.wanted
+    }
+
+    /// Streams held now.
+    pub fn held(&self) -> usize {
+        usize::try_from(self.streams.get()).unwrap_or(0)
+    }
+
+    /// Streams to hold.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Attempts, and those that gave no stream.
+    pub fn connects(&self) -> (u64, u64) {
+        (self.connects.get(), self.connects_failed.total())
+    }
+
+    /// Failed attempts by reason, zeros left out.
+    pub fn failures(&self) -> Vec<(Reason, u64)> {
+        self.connects_failed.counts()
+    }
+
+    /// Ended streams by reason, zeros left out.
+    pub fn disconnects(&self) -> Vec<(Reason, u64)> {
+        self.disconnects.counts()
+    }
+
+    /// Signs of life by kind, zeros left out.
+    pub fn heartbeats(&self) -> Vec<(Kind, u64)> {
+        self.heartbeats.counts()
+    }
+
+    /// Gaps over the tolerance.
+    pub fn late(&self) -> u64 {
+        self.late.get()
+    }
+
+    /// Affinity requests and misses.
+    pub fn affinity(&self) -> (u64, u64) {
+        (self.affinity_requests.get(), self.affinity_misses.get())
+    }
+
+    /// Sessions that were gone for good.
+    pub fn sessions_lost(&self) -> u64 {
+        self.sessions_lost.total()
+    }
+
+    /// What no single series holds.
+    pub fn observed(&self) -> Observed {
+        *self.lock()
+    }
+
+    fn byte(&self, wall: SystemTime) {
+        self.last_byte.set(timestamp(wall));
+        self.lock().last_byte = Some(wall);
+    }
+
+    fn gapped(&self, gap: Duration) {
+        self.gap.observe(gap.as_secs_f64());
+        let mut observed = self.lock();
+        observed.longest_gap = observed.longest_gap.max(Some(gap));
+    }
+
+    fn expect(&self, interval: Duration) {
+        self.lock().interval = Some(interval);
+        let leg = [self.canary.as_str(), self.leg.as_str()];
+        self.expected.with_label_values(&leg).set(interval.as_secs_f64());
+    }
+
+    /// One info series a leg: the one before goes.
+    fn negotiated(&self, transport: Transport, version: &'static str) {
+        let before = self.lock().negotiated.replace((transport, version));
+        let series = |(transport, version): (Transport, &'static str)| {
+            [self.canary.clone(), self.leg.to_string(), transport.to_string(), version.to_owned()]
+        };
+        if let Some(before) = before.filter(|before| *before != (transport, version)) {
+            if let Err(error) = self.info.remove_label_values(&series(before)) {
+                tracing::debug!(%error, "no info series to replace");
+            }
+        }
+        self.info.with_label_values(&series((transport, version))).set(1);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
