@@ -1,0 +1,3 @@
+//! Commands: thin, one file each.
+
+pub mod healthcheck;

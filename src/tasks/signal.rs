@@ -1,0 +1,30 @@
+//! When the process is asked to stop.
+//!
+//! Owns which signals mean that: SIGTERM (kubelet, systemd, `docker stop`) and SIGINT (Ctrl-C). The
+//! first asks for a graceful end, the second for an end now. Knows nothing of what then stops.
+
+use std::io;
+
+use tokio::select;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Resolves when the process has been asked `times` times to stop. Listens from this call on, not from
+/// the first poll. Each call counts for itself; two signals in the same instant may count once.
+///
+/// # Errors
+///
+/// Where the signal handlers cannot be installed.
+pub fn asked_to_stop(times: u32) -> io::Result<impl Future<Output = ()>> {
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
+    Ok(count(terminate, interrupt, times))
+}
+
+async fn count(mut terminate: Signal, mut interrupt: Signal, times: u32) {
+    for _ in 0..times {
+        select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
