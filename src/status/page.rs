@@ -49,7 +49,7 @@ fn verdict(status: &Status) -> Html {
 
 fn foot(status: &Status) -> Html {
     let told = format!(
-        "Holter {}, started {}; counts are since then. As of {} UTC, renewed every 5 s. ",
+        "Holter {}, started {}; counts and longest silences are since then. As of {} UTC, renewed every 5 s. ",
         status.version,
         words::ago_at(status.started_at, status.at),
         words::time_of_day(status.at),

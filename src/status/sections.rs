@@ -18,22 +18,14 @@ const NOTHING: &str = "<span class=\"quiet\">–</span>";
 pub(super) fn streams(status: &Status) -> Html {
     let rows = status.legs.iter().map(|leg| {
         [
-            text(&leg.canary),
-            text(leg.leg.as_str()),
+            leg_name(leg),
             held(leg),
             text(&leg.transport),
             connects(leg),
             Html::classed("span", "path", text(leg.url.as_str())),
         ]
     });
-    let columns = [
-        "Canary",
-        "Leg",
-        "Streams",
-        "Transport",
-        "Connects",
-        "Goes to",
-    ];
+    let columns = ["Leg", "Streams", "Transport", "Connects", "Goes to"];
     Html::section(
         "Are the streams up?",
         table_or("No canary is configured.", columns, rows),

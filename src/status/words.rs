@@ -12,13 +12,13 @@ const YEAR_10000: u64 = 253_402_300_800;
 
 const UNKNOWN: &str = "not known";
 
-/// A measured span. Seconds up to 1000, because the cut-offs that proxies are set to (60, 300, 600)
+/// A measured span. Seconds up to 10 000, because the cut-offs that proxies are set to (60, 300, 3600)
 /// are known by their seconds.
 pub(super) fn span(seconds: f64) -> String {
     if !(seconds.is_finite() && seconds >= 0.0) {
         return UNKNOWN.to_owned();
     }
-    if seconds < 1000.0 {
+    if seconds < 10_000.0 {
         let text = format!("{seconds:.1}");
         return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
     }
@@ -110,8 +110,9 @@ mod tests {
             (0.25, "0.2 s"),
             (60.04, "60 s"),
             (300.1, "300.1 s"),
-            (999.0, "999 s"),
-            (1000.0, "16 min"),
+            (3600.0, "3600 s"),
+            (9_999.9, "9999.9 s"),
+            (10_000.0, "2 h"),
             (86_400.0, "24 h"),
             (-1.0, UNKNOWN),
             (f64::NAN, UNKNOWN),

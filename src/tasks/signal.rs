@@ -28,3 +28,41 @@ async fn count(mut terminate: Signal, mut interrupt: Signal, times: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::process::{Command, id};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn kill(signal: &str) {
+        let command = format!("kill -s {signal} {}", id());
+        let sent = Command::new("sh").args(["-c", &command]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    async fn within(future: impl Future<Output = ()>) {
+        timeout(Duration::from_secs(20), future).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_first_and_the_second_signal_are_told_apart() {
+        let once = asked_to_stop(1).unwrap();
+        let mut twice = pin!(asked_to_stop(2).unwrap());
+        kill("TERM");
+        within(once).await;
+        select! {
+            biased;
+            () = twice.as_mut() => panic!("one signal counted twice"),
+            () = std::future::ready(()) => {}
+        }
+        let once_again = asked_to_stop(1).unwrap();
+        kill("INT");
+        within(once_again).await;
+        within(twice).await;
+    }
+}

@@ -99,3 +99,40 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
         self.stream().poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_a_byte_now_and_then_is_late() {
+        let (near, mut far) = duplex(1);
+        let mut near = WriteDeadline::new(near, Duration::from_millis(20));
+        let write = async {
+            loop {
+                if let Err(error) = near.write_u8(b'x').await {
+                    return error.kind();
+                }
+            }
+        };
+        let read = async {
+            while far.read_u8().await.is_ok() {}
+            std::future::pending::<()>().await;
+        };
+        let ended = tokio::select! { kind = write => kind, () = read => unreachable!() };
+        assert_eq!(ended, io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn an_answer_handed_over_ends_its_deadline() {
+        let (near, mut far) = duplex(1);
+        let mut near = WriteDeadline::new(near, Duration::from_secs(60));
+        let (written, read) = tokio::join!(near.write_all(b"xy"), far.read_u16());
+        assert!(written.is_ok() && read.is_ok());
+        assert!(near.running.is_some());
+        near.flush().await.unwrap();
+        assert!(near.running.is_none());
+    }
+}
