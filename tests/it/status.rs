@@ -1,6 +1,8 @@
 //! The status page and its JSON, whole, against what is on file. `UPDATE_GOLDEN=1` rewrites the files;
 //! look at the page in a browser then.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
