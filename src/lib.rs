@@ -29,7 +29,10 @@
 
 pub mod backoff;
 pub mod canary;
+pub mod commands;
 pub mod label;
+pub mod metrics;
 pub mod reason;
 pub mod sse;
+pub mod status;
 pub mod tasks;

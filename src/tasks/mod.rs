@@ -1,6 +1,11 @@
-//! shell
-#![allow(missing_docs)]
+//! The shell: everything that waits. Sockets, files, signals and the only clock.
+//!
+//! Decides nothing that a pure module can decide; owns no state that outlives its task.
+
+pub mod admin;
 pub mod canary;
 pub mod cause;
 pub mod clock;
 pub mod http;
+pub mod signal;
+pub mod supervisor;

@@ -1,0 +1,3 @@
+//! One file a command, and what commands share at their start.
+
+pub mod healthcheck;

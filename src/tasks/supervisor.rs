@@ -1,0 +1,295 @@
+//! All tasks of the process, watched.
+//!
+//! Owns the rule that a task which ends or panics before shutdown is a bug: it ends the process with a
+//! failure that names it, and whoever runs the process restarts it. Nothing is restarted in here.
+//! Stops in two phases, so that the servers still answer the last scrape after the workers ended.
+//! Knows nothing of what the tasks do.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::select;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+/// Why the process must not report success.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Failure {
+    /// A task returned although nobody had asked it to.
+    #[error("task {task} ended before shutdown, which is a bug")]
+    EndedEarly {
+        /// The name given to [`Supervisor::spawn`].
+        task: String,
+    },
+    /// A task panicked; the panic's own message is on standard error.
+    #[error("task {task} panicked, which is a bug")]
+    Panicked {
+        /// The name given to [`Supervisor::spawn`].
+        task: String,
+    },
+    /// Tasks that did not stop in time.
+    #[error("shut down without waiting any longer for {}", tasks.join(", "))]
+    Stuck {
+        /// Their names, sorted.
+        tasks: Vec<String>,
+    },
+    /// A second signal came while the first was being obeyed.
+    #[error("stopped at once, by a second signal")]
+    Aborted,
+}
+
+/// Two groups of tasks: workers, and servers that outlive them. Dropping it aborts all.
+#[derive(Debug, Default)]
+pub struct Supervisor {
+    workers: Group,
+    servers: Group,
+}
+
+impl Supervisor {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when the workers are to stop.
+    pub fn workers_stop(&self) -> CancellationToken {
+        self.workers.stop.clone()
+    }
+
+    /// Cancelled when the servers are to stop, after the workers did.
+    pub fn servers_stop(&self) -> CancellationToken {
+        self.servers.stop.clone()
+    }
+
+    /// Starts a worker. It must run until [`Self::workers_stop`] is cancelled, and then end.
+    pub fn spawn(
+        &mut self,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.workers.spawn(name.into(), task);
+    }
+
+    /// Starts a server. It must run until [`Self::servers_stop`] is cancelled, and then end.
+    pub fn spawn_server(
+        &mut self,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.servers.spawn(name.into(), task);
+    }
+
+    /// Runs until `signal` resolves or a task ends, then stops the workers, waiting at most `grace`.
+    /// The servers run on until [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// The first failure; any later one is logged.
+    pub async fn run(
+        &mut self,
+        signal: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> Result<(), Failure> {
+        let mut outcome = Outcome(Ok(()));
+        select! {
+            () = signal => {}
+            failure = self.workers.first_end() => outcome.add(failure),
+            failure = self.servers.first_end() => outcome.add(failure),
+        }
+        self.workers.stop(grace, &mut outcome).await;
+        outcome.0
+    }
+
+    /// Stops the servers, waiting at most `grace`.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; any later one is logged.
+    pub async fn finish(mut self, grace: Duration) -> Result<(), Failure> {
+        let mut outcome = Outcome(Ok(()));
+        self.servers.stop(grace, &mut outcome).await;
+        outcome.0
+    }
+}
+
+/// The first failure, since later ones tend to follow from it.
+struct Outcome(Result<(), Failure>);
+
+impl Outcome {
+    fn add(&mut self, failure: Failure) {
+        match self.0 {
+            Ok(()) => self.0 = Err(failure),
+            Err(_) => error!("{failure}"),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, String>,
+    stop: CancellationToken,
+}
+
+impl Group {
+    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.names.insert(id, name);
+    }
+
+    /// Waits for a task to end, which none may do yet. Cancel-safe, as `join_next_with_id` is.
+    async fn first_end(&mut self) -> Failure {
+        match self.tasks.join_next_with_id().await {
+            None => pending().await,
+            Some(Ok((id, ()))) => Failure::EndedEarly {
+                task: self.name(id),
+            },
+            Some(Err(error)) => self.broken(&error),
+        }
+    }
+
+    async fn stop(&mut self, grace: Duration, outcome: &mut Outcome) {
+        self.stop.cancel();
+        if timeout(grace, self.join(outcome)).await.is_err() {
+            self.tasks.abort_all();
+            let mut tasks: Vec<String> = self.names.drain().map(|(_, name)| name).collect();
+            tasks.sort();
+            outcome.add(Failure::Stuck { tasks });
+        }
+    }
+
+    async fn join(&mut self, outcome: &mut Outcome) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            match ended {
+                Ok((id, ())) => drop(self.name(id)),
+                Err(error) => outcome.add(self.broken(&error)),
+            }
+        }
+    }
+
+    fn broken(&mut self, error: &JoinError) -> Failure {
+        let task = self.name(error.id());
+        match error.is_panic() {
+            true => Failure::Panicked { task },
+            // Only the runtime's own end cancels a task that is still in the set.
+            false => Failure::EndedEarly { task },
+        }
+    }
+
+    /// Forgets the task, so that the names left are those of running tasks.
+    fn name(&mut self, id: Id) -> String {
+        self.names.remove(&id).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn named(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_signal_stops_the_workers_and_leaves_the_servers() {
+        let mut supervisor = Supervisor::new();
+        let (workers, servers) = (supervisor.workers_stop(), supervisor.servers_stop());
+        supervisor.spawn("tail", workers.clone().cancelled_owned());
+        supervisor.spawn_server("admin", servers.clone().cancelled_owned());
+        assert_eq!(supervisor.run(ready(()), LONG).await, Ok(()));
+        assert!(workers.is_cancelled() && !servers.is_cancelled());
+        assert_eq!(supervisor.finish(LONG).await, Ok(()));
+        assert!(servers.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn without_tasks_it_waits_for_the_signal() {
+        assert_eq!(Supervisor::new().run(ready(()), LONG).await, Ok(()));
+        let mut supervisor = Supervisor::new();
+        let waiting = supervisor.run(pending(), LONG);
+        assert!(timeout(SHORT, waiting).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_early_end_is_a_failure_and_stops_the_others() {
+        let mut supervisor = Supervisor::new();
+        let stop = supervisor.workers_stop();
+        supervisor.spawn("tail", ready(()));
+        supervisor.spawn("canary", stop.clone().cancelled_owned());
+        let task = "tail".to_owned();
+        let outcome = supervisor.run(pending(), LONG).await;
+        assert_eq!(outcome, Err(Failure::EndedEarly { task }));
+        assert!(stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_named_in_both_groups() {
+        let task = "broken".to_owned();
+        let expected = Err(Failure::Panicked { task });
+        let mut supervisor = Supervisor::new();
+        supervisor.spawn("broken", async { panic!("expected by the test") });
+        assert_eq!(supervisor.run(pending(), LONG).await, expected);
+        let mut supervisor = Supervisor::new();
+        supervisor.spawn_server("broken", async { panic!("expected by the test") });
+        assert_eq!(supervisor.run(pending(), LONG).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_the_way_out_is_a_failure() {
+        let mut supervisor = Supervisor::new();
+        let stop = supervisor.workers_stop();
+        supervisor.spawn("tail", async move {
+            stop.cancelled().await;
+            panic!("expected by the test");
+        });
+        let task = "tail".to_owned();
+        let outcome = supervisor.run(ready(()), LONG).await;
+        assert_eq!(outcome, Err(Failure::Panicked { task }));
+    }
+
+    #[tokio::test]
+    async fn stuck_tasks_are_named_and_not_waited_for() {
+        let mut supervisor = Supervisor::new();
+        supervisor.spawn("tail", supervisor.workers_stop().cancelled_owned());
+        supervisor.spawn("canary b", pending());
+        supervisor.spawn("canary a", pending());
+        supervisor.spawn_server("admin", pending());
+        let tasks = named(&["canary a", "canary b"]);
+        let outcome = supervisor.run(ready(()), SHORT).await;
+        assert_eq!(outcome, Err(Failure::Stuck { tasks }));
+        let tasks = named(&["admin"]);
+        assert_eq!(
+            supervisor.finish(SHORT).await,
+            Err(Failure::Stuck { tasks })
+        );
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_is_the_one_reported() {
+        let mut supervisor = Supervisor::new();
+        supervisor.spawn("tail", ready(()));
+        supervisor.spawn("canary", pending());
+        let task = "tail".to_owned();
+        let outcome = supervisor.run(pending(), SHORT).await;
+        assert_eq!(outcome, Err(Failure::EndedEarly { task }));
+    }
+
+    #[test]
+    fn failures_are_one_line() {
+        let tasks = named(&["canary a", "tail"]);
+        let stuck = Failure::Stuck { tasks }.to_string();
+        assert_eq!(
+            stuck,
+            "shut down without waiting any longer for canary a, tail"
+        );
+    }
+}
