@@ -1,0 +1,4 @@
+//! One file a command, and what commands share at their start.
+
+pub mod check;
+pub mod load;
