@@ -108,11 +108,16 @@ impl Check<'_> {
         path: &str,
         judge: fn(&str) -> Checked<T>,
     ) -> Option<T> {
-        let Some(text) = text else {
-            self.report(of, path, "missing; expected a value");
-            return None;
-        };
-        self.value(text, path, judge)
+        if let Some(text) = text {
+            return self.value(text, path, judge);
+        }
+        // What is expected is what the judge says of nothing.
+        let message = judge("").err().unwrap_or_default();
+        let expected = message
+            .split_once("; ")
+            .map_or("", |(_, expected)| expected);
+        self.report(of, path, format!("missing; {expected}"));
+        None
     }
 
     /// Judges the entries of a list, up to the cap.
@@ -261,6 +266,10 @@ impl Check<'_> {
         let key = |key: &str| format!("{path}.{key}");
         if raw.files.is_empty() {
             self.report(at, &key("files"), "no files; expected a path or a pattern");
+        }
+        if raw.streams.paths.is_empty() {
+            let message = "no paths; expected request paths such as /mcp";
+            self.report(at, &key("streams.paths"), message);
         }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);

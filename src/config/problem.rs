@@ -90,15 +90,26 @@ fn yaml_message(error: &Error) -> String {
             Some(key) => format!("duplicate key {}; expected it once", quote(key)),
             None => "duplicate key; expected it once".to_owned(),
         },
-        Error::Unexpected { expected, .. } => {
-            format!("found another kind of value; expected {expected}")
-        }
-        Error::SerdeInvalidType { expected, .. } => {
-            format!("found another kind of value; expected {expected}")
-        }
+        Error::Unexpected { expected, .. } => wrong_kind(expected),
+        Error::SerdeInvalidType { expected, .. } => wrong_kind(expected),
         Error::NullIntoString { .. } => "nothing stands here; expected a text".to_owned(),
-        other => one_line(&UserMessageFormatter.format_message(other)),
+        Error::MultipleDocuments { .. } => "a second document; expected one".to_owned(),
+        other => {
+            let message = UserMessageFormatter.format_message(other);
+            format!("{}; expected valid YAML", one_line(&message))
+        }
     }
+}
+
+/// The parser's names of its own events are not the words of people who write YAML.
+fn wrong_kind(expected: &str) -> String {
+    let expected = match expected {
+        "mapping start" => "a mapping, key: value",
+        "sequence start" => "a list, [...] or lines with -",
+        "string scalar" => "a text",
+        other => other,
+    };
+    format!("another kind of value; expected {expected}")
 }
 
 /// A message on one line: everything that breaks a line becomes a space.
