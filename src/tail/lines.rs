@@ -211,8 +211,9 @@ mod tests {
         let longest = vec![b'x'; LINE_MAX];
         let too_long = vec![b'x'; LINE_MAX + 1];
         let lost = format!("!line_too_long {}", LINE_MAX + 1).into_bytes();
-        assert_eq!(run(&[&longest, b"\n"]), [longest.clone()]);
-        assert_eq!(run(&[&[&longest[..], b"\n"].concat()]), [longest.clone()]);
+        let whole = [longest.clone()];
+        assert_eq!(run(&[&longest, b"\n"]), whole);
+        assert_eq!(run(&[&[&longest[..], b"\n"].concat()]), whole);
         assert_eq!(run(&[&too_long, b"\na\n"]), [lost.clone(), b"a".to_vec()]);
         assert_eq!(
             run(&[&[&too_long[..], b"\na\n"].concat()]),
