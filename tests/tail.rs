@@ -1,6 +1,8 @@
 //! The follower on real files: every way a log grows, moves and vanishes. Passes are driven by hand, and time
 //! is an argument, so nothing waits.
 
+#![allow(clippy::expect_used, reason = "helpers of a test fail the test")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::symlink;
@@ -302,8 +304,9 @@ fn what_cannot_be_opened_is_tried_again() {
         fs::create_dir(c.path("a.log")).expect("folder");
     });
     let failed = format!("<open {:?}>", ErrorKind::IsADirectory);
-    assert_eq!(case.pass(), [failed.clone()]);
-    assert_eq!(case.pass(), [failed]);
+    for _ in 0..2 {
+        assert_eq!(case.pass(), std::slice::from_ref(&failed));
+    }
     fs::remove_dir(case.path("a.log")).expect("removed");
     case.append("a.log", "1\n");
     assert_eq!(case.pass(), ["1"]);

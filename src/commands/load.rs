@@ -149,3 +149,158 @@ fn readable(file: &Path) -> Result<(), String> {
         .map(drop)
         .map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::check::check;
+
+    fn args(file: &Path) -> ConfigArgs {
+        ConfigArgs {
+            config_file: Some(file.to_owned()),
+            ..ConfigArgs::default()
+        }
+    }
+
+    /// What `holter check` says of a file with this content, the folder's name left out.
+    fn said(content: &[u8]) -> String {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("holter.yaml");
+        let here = folder.path().display().to_string();
+        let content = String::from_utf8_lossy(content).replace("HERE", &here);
+        fs::create_dir(folder.path().join("folder.log")).expect("folder");
+        fs::write(folder.path().join("token"), "t").expect("written");
+        fs::write(&file, content).expect("written");
+        said_of(&file).replace(&format!("{here}/"), "")
+    }
+
+    fn said_of(file: &Path) -> String {
+        check(&args(file)).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let here = folder.path().display().to_string();
+        let missing = folder.path().join("holter.yaml");
+        assert_eq!(
+            said_of(&missing),
+            format!(
+                "holter: cannot read configuration {here}/holter.yaml: No such file or directory (os error 2)"
+            )
+        );
+        assert_eq!(
+            said_of(folder.path()),
+            format!("holter: cannot read configuration {here}: Is a directory (os error 21)")
+        );
+        fs::write(&missing, b"canaries: \xff\n").expect("written");
+        assert_eq!(
+            said_of(&missing),
+            format!("holter: cannot read configuration {here}/holter.yaml: not UTF-8 at byte 10")
+        );
+        fs::write(&missing, vec![b'#'; FILE_MAX as usize + 1]).expect("written");
+        assert_eq!(
+            said_of(&missing),
+            format!("holter: cannot read configuration {here}/holter.yaml: larger than 1 MiB")
+        );
+        fs::write(
+            &missing,
+            [vec![b'#'; FILE_MAX as usize - 1], vec![b'\n']].concat(),
+        )
+        .expect("written");
+        assert_eq!(
+            said_of(&missing),
+            format!("{here}/holter.yaml:1:1: nothing is configured; expected canaries or logs")
+        );
+    }
+
+    #[test]
+    fn good_configurations_are_summed_up() {
+        let canary =
+            "canaries: [{ name: a, direct: 'http://h/', bearer_token_file: HERE/token }]\n";
+        let log = "logs: [{ name: a, format: nginx, files: [HERE/not/yet.log, 'HERE/*.log'] }]\n";
+        let check = |content: &str, expected: &str| assert_eq!(said(content.as_bytes()), expected);
+        check(canary, "holter.yaml: ok: 1 canary, 0 log sources");
+        check(log, "holter.yaml: ok: 0 canaries, 1 log source");
+        check(
+            &format!("{canary}{log}"),
+            "holter.yaml: ok: 1 canary, 1 log source",
+        );
+    }
+
+    #[test]
+    fn named_files_are_looked_at() {
+        let content = "
+canaries: [{ name: a, direct: 'http://h/', bearer_token_file: HERE/missing }]
+logs: [{ name: a, format: nginx, files: [HERE/folder.log, /dev/null], error_files: [/dev/nul?] }]";
+        let column = |part: &str| {
+            let line = content
+                .lines()
+                .find(|line| line.contains(part))
+                .expect(part);
+            line.find(part).expect(part) + 1
+        };
+        // Columns behind the first path depend on the folder's name: only ends are compared there.
+        let found = said(content.as_bytes());
+        let lines: Vec<_> = found.lines().collect();
+        let place = |line: u64, part: &str| format!("holter.yaml:{line}:{}: ", column(part));
+        assert_eq!(
+            lines.first().copied(),
+            Some(
+                &*(place(2, "HERE/missing")
+                    + "canaries[0].bearer_token_file: cannot read missing: No such file or directory (os error 2); expected a readable file")
+            )
+        );
+        assert_eq!(
+            lines.get(1).copied(),
+            Some(
+                &*(place(3, "HERE/folder")
+                    + "logs[0].files[0]: cannot read folder.log: is a directory; expected a readable file")
+            )
+        );
+        let ends = [
+            "logs[0].files[1]: cannot read /dev/null: is not a regular file; expected a readable file",
+            "logs[0].error_files[0]: cannot read /dev/null: is not a regular file; expected a readable file",
+        ];
+        assert_eq!(lines.len(), 4, "{found}");
+        assert!(
+            lines[2].ends_with(ends[0]) && lines[3].ends_with(ends[1]),
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn flags_are_loaded_and_looked_at() {
+        let folder = tempfile::tempdir().expect("folder");
+        let here = folder.path().display().to_string();
+        let flags = |log: &str| crate::config::Flags {
+            canary_proxy: Some("http://h/mcp".to_owned()),
+            log_nginx: vec![log.to_owned()],
+            ..crate::config::Flags::default()
+        };
+        let said = |log: &str| {
+            let args = ConfigArgs {
+                config_file: None,
+                flags: flags(log),
+            };
+            check(&args).unwrap_or_else(|error| error.to_string())
+        };
+        assert_eq!(
+            said(&format!("{here}/a.log")),
+            "flags: ok: 1 canary, 1 log source"
+        );
+        assert_eq!(
+            said(&here),
+            format!(
+                "holter: --log.nginx: cannot read {here}: is a directory; expected a readable file"
+            )
+        );
+        let neither = check(&ConfigArgs::default())
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            neither.contains("holter demo") && !neither.contains('\n'),
+            "{neither}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! The configuration: text to checked values, or every problem in it.
 //!
-//! [`raw`] is what is written, with all defaults; [`check`] makes it a [`Config`] whose values need no
+//! `raw` is what is written, with all defaults; `check` makes it a [`Config`] whose values need no
 //! further checks. Does not read files: `commands::load` does.
 
 mod check;

@@ -1,4 +1,5 @@
 //! The shell: sockets, files, the clock, signals.
 
+mod files;
 pub mod tail;
 pub mod wake;

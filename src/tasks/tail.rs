@@ -3,17 +3,15 @@
 //! Owns descriptors, positions and listing. What a state means is judged in [`crate::tail::follow`]; what a
 //! line means is the caller's. Positions live in memory: a restart begins at [`Start`].
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use memchr::memrchr;
-
+use super::files::{LISTED_MAX, is_absent, last_line_start, list, look, observe};
 use crate::tail::follow::{self, Identity, Observed, Remembered, Step};
-use crate::tail::lines::{LINE_MAX, Lines, Piece};
+use crate::tail::lines::{Lines, Piece};
 use crate::tail::{LossCause, RotationKind};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
@@ -24,9 +22,6 @@ pub const FILES_MAX: usize = 256;
 
 /// Most rotated files that are held open until they are quiet.
 pub const ROTATED_MAX: usize = 8;
-
-/// Most files that one listing takes, and most read-out files that are remembered.
-const LISTED_MAX: usize = 4096;
 
 /// One read; large enough that the system call costs little per line.
 const CHUNK: usize = 64 * 1024;
@@ -230,6 +225,7 @@ impl Follower {
         }
     }
 
+    /// Remembers a file that is not open; beyond [`LISTED_MAX`], the one that matched longest ago is forgotten.
     fn remember(&mut self, id: Identity, offset: u64, now: Instant) {
         if self.done.len() >= LISTED_MAX {
             let oldest = self.done.iter().enumerate().min_by_key(|(_, d)| d.matched);
@@ -353,39 +349,6 @@ fn lost(cause: LossCause, bytes: u64, on: &mut impl FnMut(Found<'_>)) {
     }
 }
 
-/// Adds the files that match a pattern, but compressed ones, whose bytes are no lines.
-fn list(pattern: &str, paths: &mut Vec<(PathBuf, bool)>, on: &mut impl FnMut(Found<'_>)) {
-    // A bad pattern was refused with the configuration; here it matches nothing.
-    let Ok(found) = glob::glob(pattern) else {
-        return;
-    };
-    for entry in found.take(LISTED_MAX + 1) {
-        match entry {
-            Ok(path) if follow::is_compressed(path.as_os_str().as_bytes()) => {}
-            Ok(path) => paths.push((path, true)),
-            Err(error) => on(Found::OpenFailed(error.error().kind())),
-        }
-    }
-}
-
-/// Looks at what a path leads to. Only regular files are opened: to open a pipe is to wait for its writer.
-fn look(path: &Path, is_listed: bool, on: &mut impl FnMut(Found<'_>)) -> Option<Observed> {
-    match fs::metadata(path) {
-        Ok(meta) if meta.is_file() => return Some(observe(&meta)),
-        // A folder that happens to match a pattern is no log; one that was named is a mistake.
-        Ok(meta) if meta.is_dir() && is_listed => {}
-        Ok(meta) if meta.is_dir() => on(Found::OpenFailed(ErrorKind::IsADirectory)),
-        Ok(_) => on(Found::OpenFailed(ErrorKind::Unsupported)),
-        Err(error) if is_absent(&error) => {}
-        Err(error) => on(Found::OpenFailed(error.kind())),
-    }
-    None
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
 /// Where to go on in a file that was read before, if there is anything to read.
 fn resume(at: Remembered, observed: Observed, on: &mut impl FnMut(Found<'_>)) -> Option<u64> {
     match follow::step(at, Some(observed)) {
@@ -419,24 +382,4 @@ fn open(path: PathBuf, id: Identity, at: Option<u64>, from_end: bool) -> io::Res
         lines: Lines::default(),
         rotated: None,
     }))
-}
-
-/// The place after the last newline: a line that is being written ends later and counts whole.
-fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
-    let length = size.min(LINE_MAX as u64 + 1);
-    let mut tail = vec![0; usize::try_from(length).unwrap_or(0)];
-    let from = size - length;
-    file.read_exact_at(&mut tail, from)?;
-    Ok(memrchr(b'\n', &tail).map_or(from, |i| from + i as u64 + 1))
-}
-
-fn observe(meta: &Metadata) -> Observed {
-    Observed {
-        id: Identity {
-            dev: meta.dev(),
-            ino: meta.ino(),
-            born: meta.created().ok(),
-        },
-        size: meta.len(),
-    }
 }
