@@ -6,8 +6,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use holter::config::{Config, Problem};
+use holter::config::{Affinity, Canary, Config, Heartbeat, LogFormat, Problem, Transport};
 use proptest::prelude::*;
 
 fn yaml_files(folder: &str) -> Vec<PathBuf> {
@@ -76,6 +77,109 @@ fn good_files_are_accepted() {
         if let Err(problems) = Config::parse(&read(&file), "holter.yaml") {
             panic!("{}: {}", file.display(), lines(&problems));
         }
+    }
+}
+
+const FULL: &str = "
+canaries:
+- name: a
+  direct: http://127.0.0.1:3001/d
+  proxy: https://mcp.example.com/p
+  transport: http_sse
+  streams: 3
+  headers: { X-B: b, X-A: a }
+  bearer_token_file: /run/token
+  connect_timeout: 1500ms
+  max_age: 2h
+  heartbeat: { expected: 30s, tolerance: 1.5 }
+  affinity: { interval: 90s, requests: 7 }
+logs:
+- name: b
+  format: nginx
+  log_format: '$status'
+  files: [/f1, /f2]
+  error_files: [/e]
+  streams: { paths: [/s] }";
+
+/// The canary of [`FULL`].
+fn full_canary() -> Canary {
+    let url = |text: &str| Some(text.parse().expect("url"));
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Canary {
+        name: "a".to_owned(),
+        direct: url("http://127.0.0.1:3001/d"),
+        proxy: url("https://mcp.example.com/p"),
+        transport: Transport::HttpSse,
+        streams: 3,
+        headers: vec![header("X-A", "a"), header("X-B", "b")],
+        bearer_token_file: Some("/run/token".into()),
+        connect_timeout: Duration::from_millis(1500),
+        max_age: Some(Duration::from_secs(7200)),
+        heartbeat: Heartbeat {
+            expected: Some(Duration::from_secs(30)),
+            tolerance: 1.5,
+        },
+        affinity: Affinity {
+            interval: Duration::from_secs(90),
+            requests: 7,
+        },
+    }
+}
+
+#[test]
+fn values_arrive_where_they_belong() {
+    let config = Config::parse(FULL, "holter.yaml").expect("accepted");
+    assert_eq!(config.canaries, [full_canary()]);
+    let log = &config.logs[0];
+    assert_eq!(log.name, "b");
+    assert_eq!(log.format, LogFormat::Nginx("$status".to_owned()));
+    let place = &log.format_at;
+    assert_eq!(
+        (place.line, place.column, &*place.path),
+        (17, 15, "logs[0].log_format")
+    );
+    assert_eq!(
+        (&log.files[..], &log.error_files[..]),
+        (&["/f1".into(), "/f2".into()][..], &["/e".into()][..])
+    );
+    assert_eq!(log.streams.paths, ["/s"]);
+    let named: Vec<_> = config
+        .named_files
+        .iter()
+        .map(|f| f.place.path.as_str())
+        .collect();
+    assert_eq!(
+        named,
+        [
+            "canaries[0].bearer_token_file",
+            "logs[0].files[0]",
+            "logs[0].files[1]",
+            "logs[0].error_files[0]"
+        ]
+    );
+}
+
+#[test]
+fn words_that_switch_off() {
+    let canary = |rest: &str| {
+        let text = format!("canaries: [{{ name: a, direct: 'http://h/', {rest} }}]");
+        Config::parse(&text, "holter.yaml")
+            .expect(rest)
+            .canaries
+            .remove(0)
+    };
+    assert_eq!(canary("max_age: off").max_age, None);
+    assert_eq!(
+        canary("heartbeat: { expected: auto }").heartbeat.expected,
+        None
+    );
+    for off in ["off", "0s", "0m"] {
+        assert_eq!(
+            canary(&format!("affinity: {{ interval: {off} }}"))
+                .affinity
+                .interval,
+            Duration::ZERO
+        );
     }
 }
 
