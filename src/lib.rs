@@ -29,10 +29,13 @@
 
 pub mod backoff;
 pub mod canary;
+pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod label;
 pub mod metrics;
 pub mod reason;
 pub mod sse;
 pub mod status;
+pub mod tail;
 pub mod tasks;

@@ -1,0 +1,29 @@
+//! `holter check`: every problem of the configuration, or that there is none.
+//!
+//! Does not know what a problem is: [`super::load`] finds them.
+
+use super::load;
+use crate::cli::{ConfigArgs, Source};
+use crate::config::Config;
+
+/// What `holter check` says: the text for standard output with code 0, or for standard error with code 2.
+pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
+    let config = load::load(args)?;
+    let name = match args.source()? {
+        Source::File(file) => file.display().to_string(),
+        Source::Flags(_) => "flags".to_owned(),
+    };
+    Ok(format!("{name}: ok: {}", summary(&config)))
+}
+
+fn summary(config: &Config) -> String {
+    let canaries = match config.canaries.len() {
+        1 => "1 canary".to_owned(),
+        n => format!("{n} canaries"),
+    };
+    let logs = match config.logs.len() {
+        1 => "1 log source".to_owned(),
+        n => format!("{n} log sources"),
+    };
+    format!("{canaries}, {logs}")
+}

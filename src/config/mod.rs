@@ -1,0 +1,156 @@
+//! The configuration: text to checked values, or every problem in it.
+//!
+//! `raw` is what is written, with all defaults; `check` makes it a [`Config`] whose values need no
+//! further checks. Does not read files: `commands::load` does.
+
+mod check;
+mod flags;
+mod problem;
+mod raw;
+mod value;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+pub use flags::Flags;
+pub use problem::{Place, Problem};
+
+use crate::label::label;
+
+/// Most entries of any list in the configuration.
+pub const ENTRIES_MAX: usize = 100;
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Streams to hold.
+    pub canaries: Vec<Canary>,
+    /// Logs to read.
+    pub logs: Vec<LogSource>,
+    /// Every file that the configuration names, and where: what only the shell can check.
+    pub named_files: Vec<NamedFile>,
+}
+
+/// One canary: streams held through one or two legs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canary {
+    /// Label `canary`; unique.
+    pub name: String,
+    /// URL of the replica itself. At least one of `direct` and `proxy` is given.
+    pub direct: Option<Url>,
+    /// URL through the proxy.
+    pub proxy: Option<Url>,
+    /// How to open a stream.
+    pub transport: Transport,
+    /// Streams held per leg, 1 to 1000.
+    pub streams: usize,
+    /// Headers sent with every request: valid names and values, none of them the canary's own.
+    pub headers: Vec<(String, String)>,
+    /// File with the bearer token.
+    pub bearer_token_file: Option<PathBuf>,
+    /// Limit for establishing a connection.
+    pub connect_timeout: Duration,
+    /// Age at which a stream is renewed; `None` is never.
+    pub max_age: Option<Duration>,
+    /// When a heartbeat is late.
+    pub heartbeat: Heartbeat,
+    /// The affinity check.
+    pub affinity: Affinity,
+}
+
+label! {
+    /// How a canary opens its stream.
+    pub enum Transport {
+        /// Detected at the first connection.
+        Auto => "auto",
+        /// HTTP+SSE, protocol version 2024-11-05.
+        HttpSse => "http_sse",
+        /// Streamable HTTP, protocol versions 2025-03-26 to 2025-11-25.
+        StreamableHttp => "streamable_http",
+    }
+}
+
+/// When a heartbeat is late: after `tolerance` times the expected interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heartbeat {
+    /// Expected interval; `None` is learned from the stream.
+    pub expected: Option<Duration>,
+    /// Factor, above 1 and at most 100.
+    pub tolerance: f64,
+}
+
+/// The affinity check: requests of one session on fresh connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affinity {
+    /// Time between checks; zero is off.
+    pub interval: Duration,
+    /// Requests per check, 1 to 100.
+    pub requests: usize,
+}
+
+/// One log source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSource {
+    /// Label `source`; unique.
+    pub name: String,
+    /// Format of the access log.
+    pub format: LogFormat,
+    /// Where the format's text stands, for problems found when it is compiled.
+    pub format_at: Place,
+    /// Paths or patterns of the access log; at least one.
+    pub files: Vec<String>,
+    /// Paths or patterns of the error log.
+    pub error_files: Vec<String>,
+    /// Which requests are streams.
+    pub streams: StreamPaths,
+}
+
+/// The format of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// nginx: a preset's name or the string of its `log_format`, as written.
+    Nginx(String),
+}
+
+/// Which requests are streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPaths {
+    /// Request paths; each starts with `/`.
+    pub paths: Vec<String>,
+}
+
+/// A file that the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Where it is named.
+    pub place: Place,
+    /// What it is for.
+    pub role: FileRole,
+}
+
+/// What a named file is for, and so what must hold of it at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileRole {
+    /// Holds a secret: must exist and be readable.
+    Secret(PathBuf),
+    /// A log's path or pattern: may appear later, must be readable where it exists.
+    Log(String),
+}
+
+impl Config {
+    /// Reads `text`, the content of `file`; the file's name only stands in messages.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, in the order of the file. A text that is not YAML, or holds an unknown or duplicate
+    /// key, gives that one problem.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Problem>> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        match serde_saphyr::from_str_with_options::<Option<raw::RawConfig>>(text, options) {
+            Ok(raw) => check::config(&raw.unwrap_or_default(), file),
+            Err(error) => Err(vec![problem::from_yaml(file, &error)]),
+        }
+    }
+}

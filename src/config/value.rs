@@ -1,0 +1,267 @@
+//! One value's text to its checked type, or a message: what was found; what was expected.
+//!
+//! Does not know where the value stands, nor what depends on it.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use super::Transport;
+use super::problem::quote;
+use crate::label::Label;
+
+/// What a check answers.
+pub(super) type Checked<T> = Result<T, String>;
+
+/// Longest duration that is accepted; keeps deadlines far from the end of the monotonic clock.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Most streams a canary holds per leg.
+const STREAMS_MAX: usize = 1000;
+
+/// Most requests of one affinity check: each is a new connection to the user's server.
+const REQUESTS_MAX: usize = 100;
+
+/// Largest tolerance; keeps tolerance × interval representable.
+const TOLERANCE_MAX: f64 = 100.0;
+
+/// Headers that the canary itself must set, by the MCP transport
+/// (<https://modelcontextprotocol.io/specification/2025-11-25/basic/transports>), SSE or HTTP/1.1.
+const OWN_HEADERS: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "transfer-encoding",
+    "user-agent",
+];
+
+/// A name that becomes a label value: 1 to 64 characters of `[A-Za-z0-9_.-]`.
+pub(super) fn name(text: &str) -> Checked<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "bad name {}; expected 1 to 64 of A-Z a-z 0-9 _ . -",
+        quote(text)
+    ))
+}
+
+/// An absolute `http` or `https` URL with a host and without user, password or fragment.
+pub(super) fn url(text: &str) -> Checked<Url> {
+    const EXPECTED: &str = "expected http://HOST[:PORT]/PATH";
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or("");
+    if authority.contains('@') {
+        // Not repeated: it holds a secret.
+        return Err(
+            "URL holds a user or password; expected none, give bearer_token_file".to_owned(),
+        );
+    }
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+        return Err(format!(
+            "URL is not http or https: {}; {EXPECTED}",
+            quote(text)
+        ));
+    }
+    // The URL standard reads `http:///mcp` as host `mcp`: the author forgot the host.
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err(format!("URL has no host: {}; {EXPECTED}", quote(text)));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#' || c == '\\') {
+        return Err(format!(
+            "URL holds a blank, \"#\" or \"\\\": {}; {EXPECTED}",
+            quote(text)
+        ));
+    }
+    Url::parse(text)
+        .map_err(|error| format!("URL is not valid ({error}): {}; {EXPECTED}", quote(text)))
+}
+
+/// A duration above zero, such as `15s`.
+pub(super) fn duration(text: &str) -> Checked<Duration> {
+    let found = humantime::parse_duration(text).map_err(|_| {
+        format!(
+            "bad duration {}; expected such as 500ms, 15s or 24h",
+            quote(text)
+        )
+    })?;
+    if found.is_zero() || found > DURATION_MAX {
+        return Err(format!(
+            "duration {} is out of range; expected above 0s, at most 366d",
+            quote(text)
+        ));
+    }
+    Ok(found)
+}
+
+/// A duration, or one word that stands for none.
+fn duration_or(word: &str, text: &str) -> Checked<Option<Duration>> {
+    if text == word {
+        return Ok(None);
+    }
+    duration(text)
+        .map(Some)
+        .map_err(|message| format!("{message}, or {word}"))
+}
+
+/// `canaries[].max_age`: a duration, or `off`.
+pub(super) fn max_age(text: &str) -> Checked<Option<Duration>> {
+    duration_or("off", text)
+}
+
+/// `canaries[].heartbeat.expected`: a duration, or `auto`.
+pub(super) fn expected_heartbeat(text: &str) -> Checked<Option<Duration>> {
+    duration_or("auto", text)
+}
+
+/// `canaries[].affinity.interval`: a duration; `0s` or `off` disable, which zero stands for.
+pub(super) fn affinity_interval(text: &str) -> Checked<Duration> {
+    if humantime::parse_duration(text).is_ok_and(|found| found.is_zero()) {
+        return Ok(Duration::ZERO);
+    }
+    duration_or("off", text).map(Option::unwrap_or_default)
+}
+
+/// `canaries[].heartbeat.tolerance`: a factor above 1.
+pub(super) fn tolerance(text: &str) -> Checked<f64> {
+    match text.parse::<f64>() {
+        Ok(found) if found > 1.0 && found <= TOLERANCE_MAX => Ok(found),
+        _ => Err(format!(
+            "bad tolerance {}; expected a number above 1, at most {TOLERANCE_MAX}",
+            quote(text)
+        )),
+    }
+}
+
+fn count(text: &str, max: usize) -> Checked<usize> {
+    match text.parse::<usize>() {
+        Ok(found) if (1..=max).contains(&found) => Ok(found),
+        _ => Err(format!(
+            "bad number {}; expected a whole number from 1 to {max}",
+            quote(text)
+        )),
+    }
+}
+
+/// `canaries[].streams`.
+pub(super) fn streams(text: &str) -> Checked<usize> {
+    count(text, STREAMS_MAX)
+}
+
+/// `canaries[].affinity.requests`.
+pub(super) fn affinity_requests(text: &str) -> Checked<usize> {
+    count(text, REQUESTS_MAX)
+}
+
+/// `canaries[].transport`.
+pub(super) fn transport(text: &str) -> Checked<Transport> {
+    if let Some(found) = Transport::ALL.iter().find(|t| t.as_str() == text) {
+        return Ok(*found);
+    }
+    let known: Vec<_> = Transport::ALL.iter().map(|t| t.as_str()).collect();
+    let why = match text {
+        "listen" | "sse" | "websocket" => "is not in this version",
+        _ => "is unknown",
+    };
+    Err(format!(
+        "transport {} {why}; expected one of: {}",
+        quote(text),
+        known.join(", ")
+    ))
+}
+
+/// The name of a header that the user may set: not one of the canary's own, nor one for secrets.
+pub(super) fn header_name(text: &str) -> Checked<String> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+        format!(
+            "bad header name {}; expected a token such as X-Team",
+            quote(text)
+        )
+    })?;
+    match name.as_str() {
+        "authorization" | "proxy-authorization" => Err(format!(
+            "header {} holds a secret; expected bearer_token_file",
+            quote(text)
+        )),
+        own if OWN_HEADERS.contains(&own) => Err(format!(
+            "header {} is set by holter itself; expected another",
+            quote(text)
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The value of a header; never repeated in a message.
+pub(super) fn header_value(text: &str) -> Checked<String> {
+    match HeaderValue::from_str(text) {
+        Ok(value) if value.to_str().is_ok() => Ok(text.to_owned()),
+        _ => Err("bad header value; expected visible ASCII".to_owned()),
+    }
+}
+
+/// A file, or a pattern with `*`, `?`, `[…]`, `**`.
+pub(super) fn pattern(text: &str) -> Checked<String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(format!(
+            "bad file {}; expected a path or a pattern",
+            quote(text)
+        ));
+    }
+    match glob::Pattern::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "bad pattern {} at character {} ({}); expected *, ?, [...] or **/",
+            quote(text),
+            error.pos + 1,
+            error.msg
+        )),
+    }
+}
+
+/// A path to one file.
+pub(super) fn path(text: &str) -> Checked<std::path::PathBuf> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(format!("bad file {}; expected a path", quote(text)));
+    }
+    Ok(text.into())
+}
+
+/// A request path under which streams are opened.
+pub(super) fn stream_path(text: &str) -> Checked<String> {
+    if text.starts_with('/') && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "bad request path {}; expected such as /mcp",
+        quote(text)
+    ))
+}
+
+/// `logs[].format`.
+pub(super) fn log_kind(text: &str) -> Checked<()> {
+    match text {
+        "nginx" => Ok(()),
+        "haproxy" | "envoy" | "caddy" | "traefik" | "apache" | "rules" => Err(format!(
+            "log format {} is not in this version; expected nginx",
+            quote(text)
+        )),
+        _ => Err(format!(
+            "log format {} is unknown; expected nginx",
+            quote(text)
+        )),
+    }
+}
+
+/// `logs[].log_format`: any text; its own compiler judges it.
+pub(super) fn format_text(text: &str) -> Checked<String> {
+    if text.trim().is_empty() {
+        return Err("empty log format; expected combined, or the string of log_format".to_owned());
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,37 @@
+//! What a tailed file's bytes and states mean: lines, rotations, losses.
+//!
+//! Pure: [`lines`] turns bytes into lines, [`follow`] judges what was remembered against what is observed.
+//! Does not open, read or list anything: `tasks::tail` does.
+
+pub mod follow;
+pub mod lines;
+
+use crate::label::label;
+
+label! {
+    /// How a file was rotated away.
+    pub enum RotationKind {
+        /// The path leads to another file or to none, and the old file still exists under another name.
+        Rename => "rename",
+        /// The file became shorter than what was read of it.
+        Truncate => "truncate",
+        /// The old file was deleted, with or without a new one in its place.
+        Replaced => "replaced",
+    }
+}
+
+label! {
+    /// Why bytes of a log gave no line.
+    pub enum LossCause {
+        /// The line is longer than [`lines::LINE_MAX`].
+        LineTooLong => "line_too_long",
+        /// A run of NULs at the start of a line: a hole that truncation leaves under a writer that does not append.
+        NulRun => "nul_run",
+        /// The file was truncated in the middle of a line.
+        TornLine => "torn_line",
+        /// Too many rotated files were unread; the oldest was let go.
+        RotatedLimit => "rotated_limit",
+        /// Too many files match; the rest is not read.
+        FileLimit => "file_limit",
+    }
+}
