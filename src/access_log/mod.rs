@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::label::label;
 
+pub mod event;
 pub mod join;
 pub mod nginx;
 pub mod reader;
