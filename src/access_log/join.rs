@@ -144,7 +144,7 @@ impl Joiner {
             .front()
             .is_some_and(|stream| stream.until <= now)
         {
-            self.decide_oldest(now, out);
+            self.decide_oldest(out);
         }
         while self.entries.front().is_some_and(|entry| entry.until <= now) {
             self.entries.pop_front();
@@ -152,33 +152,37 @@ impl Joiner {
     }
 
     /// Decides every stream, as at the end of both files.
-    pub fn finish(&mut self, now: Instant, out: &mut Vec<Event>) {
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
         while !self.streams.is_empty() {
-            self.decide_oldest(now, out);
+            self.decide_oldest(out);
         }
     }
 
-    fn decide_oldest(&mut self, now: Instant, out: &mut Vec<Event>) {
-        let silence = self.silence(now);
+    fn decide_oldest(&mut self, out: &mut Vec<Event>) {
         if let Some(stream) = self.streams.pop_front() {
+            let silence = self.silence(stream.until);
             let reason = reason::unjoined(stream.facts, silence);
             out.push(stream.close(reason));
         }
     }
 
-    /// What it means now that a stream's window passed without an entry: nothing, if its entry may
-    /// have been evicted.
-    fn silence(&self, now: Instant) -> Silence {
-        let recent = |at: Option<Instant>| {
-            at.is_some_and(|at| now.saturating_duration_since(at) <= 2 * WINDOW)
+    /// What it means that a stream's window, which ended then, passed without an entry: nothing, if
+    /// its entry may have been evicted. (The end of the window counts, not the moment of deciding:
+    /// a tick can be late.)
+    fn silence(&self, until: Instant) -> Silence {
+        let near = |at: Option<Instant>| {
+            at.is_some_and(|at| {
+                at.saturating_duration_since(until) <= WINDOW
+                    && until.saturating_duration_since(at) <= 2 * WINDOW
+            })
         };
-        if recent(self.entry_evicted) {
+        if near(self.entry_evicted) {
             return Silence::default();
         }
         Silence {
             would_show_upstream: true,
             would_show_client: self.shows_clients,
-            workers_drain: self.draining > 0 || recent(self.worker_gone),
+            workers_drain: self.draining > 0 || near(self.worker_gone),
         }
     }
 

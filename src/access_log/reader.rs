@@ -61,6 +61,8 @@ impl Reader {
 
     /// Takes a line of the error log, without its line feed.
     pub fn error(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) {
+        // Streams whose window is over are judged by what the error log had shown until then.
+        self.join.tick(now, out);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = match error::parse(line) {
             Ok(line) => line,
@@ -88,8 +90,8 @@ impl Reader {
     }
 
     /// Decides every stream that is held: no line will follow.
-    pub fn finish(&mut self, now: Instant, out: &mut Vec<Event>) {
-        self.join.finish(now, out);
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        self.join.finish(out);
     }
 }
 

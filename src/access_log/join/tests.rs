@@ -176,7 +176,7 @@ fn one_entry_ends_one_stream() {
     join.entry(now, LOCAL, &entry(ClientReset, Phase::Client), &mut out);
     join.stream(now, 1, &record(200, false), &mut out);
     join.stream(now, 2, &record(200, false), &mut out);
-    join.finish(now, &mut out);
+    join.finish(&mut out);
     assert_eq!(reasons(&out), [ClientReset, Unknown]);
 }
 
@@ -212,7 +212,7 @@ fn the_window_is_kept() {
     );
     assert_eq!(reasons(&out), [ServerClose]);
     join.stream(now + 2 * WINDOW, 2, &record(200, true), &mut out);
-    join.finish(now + 2 * WINDOW, &mut out);
+    join.finish(&mut out);
     assert_eq!(reasons(&out), [ServerClose; 2], "the entry was forgotten");
 }
 
@@ -222,7 +222,7 @@ fn a_drain_needs_a_worker_that_drains() {
         let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
         prepare(&mut join, now);
         join.stream(now + after * WINDOW, 1, &record(200, false), &mut out);
-        join.finish(now + after * WINDOW, &mut out);
+        join.finish(&mut out);
         reasons(&out)
     };
     let drains = |join: &mut Joiner, _| {
@@ -270,7 +270,7 @@ fn caps_hold_and_cost_certainty_only() {
         ..record(200, true)
     };
     join.stream(now, 1, &first, &mut out);
-    join.finish(now, &mut out);
+    join.finish(&mut out);
     assert_eq!(reasons(&out), [Unknown], "its entry was the one evicted");
 }
 
