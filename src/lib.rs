@@ -27,6 +27,8 @@
 //! - No label value comes from traffic, but for the capped set of upstream addresses a proxy writes.
 //! - No session id is stored, logged or exported: ids are hashed with a random key on entry.
 
+pub mod access_log;
+pub mod affinity;
 pub mod backoff;
 pub mod canary;
 pub mod cli;

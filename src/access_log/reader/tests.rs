@@ -1,0 +1,148 @@
+//! Lines in, events out.
+
+use std::hash::RandomState;
+use std::time::Duration;
+
+use super::*;
+use crate::access_log::UnparsedKind;
+use crate::access_log::event::Closed;
+use crate::access_log::nginx;
+use crate::affinity::DEFAULT_IDLE;
+use crate::reason::Reason;
+
+const FORMAT: &str = "$msec $connection \"$request\" $status \"$request_completion\" $request_time $upstream_addr $http_mcp_session_id $upstream_http_mcp_session_id \"$http_user_agent\"";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some moment to begin"
+)]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn reader(capacity: usize) -> Reader {
+    let format = Format::Nginx(nginx::Format::compile(FORMAT).unwrap());
+    let table = Table::new(RandomState::new(), capacity, DEFAULT_IDLE);
+    Reader::new(format, StreamRule::default(), true, table)
+}
+
+fn line(request: &str, status: u16, upstream: &str, sent: &str, minted: &str) -> Vec<u8> {
+    format!("1795168781.360 42 \"{request} HTTP/1.1\" {status} \"OK\" 1.250 {upstream} {sent} {minted} \"node\"\r")
+        .into_bytes()
+}
+
+/// The names of the events that lines give, in order.
+fn names(reader: &mut Reader, lines: &[Vec<u8>]) -> Vec<String> {
+    let (now, mut out) = (start(), Vec::new());
+    for line in lines {
+        reader.access(now, line, &mut out);
+    }
+    let name = |event: &Event| match event {
+        Event::Session { verdict, .. } => verdict.to_string(),
+        other => format!("{other:?}"),
+    };
+    out.iter().map(name).collect()
+}
+
+#[test]
+fn a_stream_is_closed_with_what_its_line_says() {
+    let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
+    let kind = reader.access(now, &line("GET /mcp", 200, "a:1", "-", "-"), &mut out);
+    assert_eq!((kind, out.len()), (LineKind::Stream, 0));
+    let entry = b"2026/11/20 09:59:41 [error] 7#7: *42 upstream timed out (110: Connection timed out) while reading upstream, client: ::1, server: _, request: \"GET /mcp HTTP/1.1\", upstream: \"http://a:1/mcp\"\r";
+    reader.error(now, entry, &mut out);
+    let closed = Closed {
+        line: 1,
+        reason: Reason::IdleTimeout,
+        duration: Some(Duration::from_millis(1250)),
+        upstream: Some("a:1".into()),
+    };
+    assert_eq!(out, [Event::StreamClosed(closed)]);
+}
+
+#[test]
+fn what_the_error_log_shows_is_learned() {
+    let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
+    for notice in ["[info] 7#7: *1 x", "[notice] 7#7: gracefully shutting down"] {
+        reader.error(
+            now,
+            format!("2026/11/20 09:59:40 {notice}").as_bytes(),
+            &mut out,
+        );
+    }
+    let line = String::from_utf8(line("GET /mcp", 200, "a:1", "-", "-")).unwrap();
+    reader.access(now, line.replace("OK", "").as_bytes(), &mut out);
+    let due = reader.deadline().unwrap();
+    reader.tick(due, &mut out);
+    assert!(matches!(&out[..], [Event::StreamClosed(closed)] if closed.reason == Reason::Drain));
+    assert_eq!(reader.deadline(), None);
+}
+
+#[test]
+fn sessions_are_followed() {
+    let got = names(
+        &mut reader(8),
+        &[
+            line("POST /mcp", 200, "a:1", "-", "s"),
+            line("POST /mcp", 200, "a:1", "s", "-"),
+            line("POST /mcp", 404, "b:1", "s", "-"),
+            line("DELETE /mcp", 200, "a:1", "s", "-"),
+            line("POST /m?session_id=q", 404, "b:1", "-", "-"),
+            line("POST /m?sessionId=q", 202, "a:1", "-", "-"),
+            line("POST /m?sessionId=q", 202, "b:1", "-", "-"),
+            line("POST /mcp", 200, "a:1", "-", "-"),
+        ],
+    );
+    let expected = [
+        "opened",
+        "SessionOpened",
+        "kept",
+        "moved",
+        "SessionUnknown",
+        "kept",
+        "SessionDeleted",
+        "unknown",
+        "SessionUnknown",
+        "opened",
+        "SessionOpened",
+        "moved",
+    ];
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_full_table_is_counted() {
+    let lines = ["s", "t"].map(|id| line("POST /mcp", 200, "a:1", "-", id));
+    let got = names(&mut reader(1), &lines);
+    assert_eq!(
+        got,
+        [
+            "opened",
+            "SessionOpened",
+            "opened",
+            "SessionOpened",
+            "SessionsEvicted"
+        ]
+    );
+}
+
+#[test]
+fn own_canaries_are_left_out_entirely() {
+    let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
+    let line = String::from_utf8(line("GET /mcp", 200, "a:1", "s", "-")).unwrap();
+    let own = line.replace("node", "holter/0.1.0");
+    let kind = reader.access(now, own.as_bytes(), &mut out);
+    reader.finish(&mut out);
+    assert_eq!((kind, out), (LineKind::Ignored, vec![]));
+}
+
+#[test]
+fn damage_is_counted_and_stops_nothing() {
+    let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
+    assert_eq!(reader.access(now, b"\r", &mut out), LineKind::Unparsed);
+    reader.error(now, b"worse", &mut out);
+    let kind = reader.access(now, &line("GET /x", 200, "a:1", "-", "-"), &mut out);
+    assert_eq!(kind, LineKind::Request);
+    let kinds = [UnparsedKind::Empty, UnparsedKind::Format].map(Event::Unparsed);
+    assert_eq!(out, kinds);
+}

@@ -1,0 +1,117 @@
+//! Which requests are streams.
+//!
+//! A rule over one record: it knows neither sessions nor why anything ended.
+
+use super::Record;
+
+/// Paths that hold MCP streams by convention: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse`.
+pub const DEFAULT_PATHS: [&str; 2] = ["/mcp", "/sse"];
+
+/// What counts as a stream: `GET` on one of these paths, unless the answer shows that it was none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamRule {
+    /// Paths, compared whole; one that ends in `*` is a prefix. A trailing slash is ignored.
+    pub paths: Vec<String>,
+}
+
+impl Default for StreamRule {
+    fn default() -> Self {
+        Self {
+            paths: DEFAULT_PATHS.map(String::from).to_vec(),
+        }
+    }
+}
+
+impl StreamRule {
+    /// Whether the record is a stream, held or refused.
+    ///
+    /// A server without this stream answers `405` (MCP 2025-03-26, "Listening for messages from the
+    /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
+    /// either. A success of another content type is a page; an error's content type says nothing.
+    pub fn holds(&self, record: &Record<'_>) -> bool {
+        if record.method != Some(b"GET") || !record.path.is_some_and(|path| self.matches(path)) {
+            return false;
+        }
+        match record.status {
+            Some(405 | 100..200 | 300..400) => false,
+            None | Some(200..300) => record.content_type.is_none_or(is_event_stream),
+            Some(_) => true,
+        }
+    }
+
+    fn matches(&self, path: &[u8]) -> bool {
+        self.paths
+            .iter()
+            .any(|known| match known.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix.as_bytes()),
+                None => trim(known.as_bytes()) == trim(path),
+            })
+    }
+}
+
+fn trim(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+/// `text/event-stream`, whatever parameters follow.
+fn is_event_stream(content_type: &[u8]) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    content_type
+        .get(..TYPE.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &str, path: &str, status: u16, content_type: Option<&str>, expected: bool) {
+        let record = Record {
+            method: Some(method.as_bytes()),
+            path: Some(path.as_bytes()),
+            status: Some(status),
+            content_type: content_type.map(str::as_bytes),
+            ..Record::default()
+        };
+        let rule = StreamRule {
+            paths: ["/mcp", "/sse", "/team/*"].map(String::from).to_vec(),
+        };
+        let got = rule.holds(&record);
+        assert_eq!(got, expected, "{method} {path} {status} {content_type:?}");
+    }
+
+    #[test]
+    fn get_on_a_known_path_is_a_stream() {
+        check("GET", "/mcp", 200, None, true);
+        check("GET", "/sse/", 200, None, true);
+        check("GET", "/team/a/mcp", 200, None, true);
+        check("POST", "/mcp", 200, Some("text/event-stream"), false);
+        check("GET", "/mcp/x", 200, None, false);
+        check("GET", "/mcpx", 200, None, false);
+        check("GET", "/", 200, None, false);
+    }
+
+    #[test]
+    fn the_answer_can_show_that_it_was_none() {
+        check("GET", "/mcp", 200, Some("text/event-stream"), true);
+        check(
+            "GET",
+            "/mcp",
+            200,
+            Some("Text/Event-Stream; charset=utf-8"),
+            true,
+        );
+        check("GET", "/mcp", 200, Some("text/html"), false);
+        check("GET", "/mcp", 502, Some("text/html"), true);
+        check("GET", "/mcp", 404, Some("application/json"), true);
+        check("GET", "/mcp", 499, None, true);
+        check("GET", "/mcp", 405, None, false);
+        check("GET", "/mcp", 301, None, false);
+        check("GET", "/mcp", 101, None, false);
+    }
+
+    #[test]
+    fn a_record_without_a_request_is_none() {
+        assert!(!StreamRule::default().holds(&Record::default()));
+    }
+}
