@@ -27,5 +27,6 @@
 //! - No label value comes from traffic, but for the capped set of upstream addresses a proxy writes.
 //! - No session id is stored, logged or exported: ids are hashed with a random key on entry.
 
+pub mod lab;
 pub mod label;
 pub mod reason;
