@@ -133,6 +133,8 @@ fn turn(first: Duration, every: Duration, elapsed: Duration) -> Option<Turn> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn millis(ms: u64) -> Duration {
@@ -213,5 +215,26 @@ mod tests {
         let fast = minute(&Plan::default().faster(10));
         let same = fast.iter().map(|(at, action)| (at * 10, *action));
         assert!(slow.into_iter().eq(same.take(12)));
+    }
+
+    proptest! {
+        #[test]
+        fn time_only_goes_forward(
+            kill in 0_u64..50_000, down in 0_u64..9_000, nap in 0_u64..50_000, close in 0_u64..50_000,
+            replicas in 0_usize..9, elapsed in 0_u64..100_000_000,
+        ) {
+            let plan = Plan {
+                kill_every: millis(kill),
+                down_for: millis(down),
+                nap_every: millis(nap),
+                close_every: millis(close),
+                ..Plan::default()
+            };
+            let elapsed = millis(elapsed);
+            match next(&plan, replicas, elapsed) {
+                Some(due) => prop_assert!(due.at > elapsed && !due.actions.is_empty(), "{due:?}"),
+                None => prop_assert_eq!(kill + nap + close, 0),
+            }
+        }
     }
 }

@@ -261,6 +261,8 @@ fn date(at: SystemTime) -> [String; 4] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at() -> SystemTime {
@@ -408,6 +410,15 @@ mod tests {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
             assert_eq!(time_local(at), local);
             assert_eq!(time_error(at), error);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_field_can_break_out_of_its_quotes(value: Vec<u8>) {
+            let text = field(&value);
+            prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"'), "{text}");
+            prop_assert!(text.len() <= 4 * FIELD_MAX);
         }
     }
 }
