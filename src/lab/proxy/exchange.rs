@@ -11,8 +11,9 @@ use std::time::Instant;
 use axum::http::{HeaderMap, HeaderName, header, request};
 
 use super::Client;
-use super::line::{Asked, Attempt, End, Record, field};
+use super::line::{Asked, Attempt, End, Record};
 use super::log::Logs;
+use super::text::field;
 use crate::lab::clock;
 
 /// The session header (spec 2025-06-18, basic/transports, "Session Management").

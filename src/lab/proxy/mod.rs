@@ -7,6 +7,7 @@
 mod exchange;
 mod line;
 mod log;
+mod text;
 
 use std::convert::Infallible;
 use std::io;
