@@ -34,6 +34,7 @@ pub mod canary;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod lab;
 pub mod label;
 pub mod metrics;
 pub mod reason;
