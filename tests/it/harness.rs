@@ -51,8 +51,9 @@ fn round_robin_sends_one_session_to_all_replicas() {
     client.initialize();
     let statuses = client.pings(6);
     assert_eq!(statuses, [404, 404, 200, 404, 404, 200]);
-    let minted = nginx.wait_for_access(&["it-client", r#"sid="-""#, r#""POST /mcp"#]);
-    assert!(!minted.contains(r#"up_sid="-""#), "no minted id: {minted}");
+    let id = client.session();
+    nginx.wait_for_access(&["it-client", r#"sid="-""#, &format!(r#"up_sid="{id}""#)]);
+    nginx.wait_for_access(&["it-client", " 404 ", &format!(r#"sid="{id}" up_sid="-""#)]);
 }
 
 #[test]

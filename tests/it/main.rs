@@ -11,4 +11,5 @@
 )]
 
 mod harness;
+mod scenarios;
 mod support;

@@ -58,6 +58,11 @@ impl Client {
             .to_owned()
     }
 
+    /// The id of the open session.
+    pub(crate) fn session(&self) -> &str {
+        self.session.as_deref().expect("an open session")
+    }
+
     /// A request within the session; its status.
     pub(crate) fn ping(&self) -> u16 {
         self.send("POST /mcp", PING).status

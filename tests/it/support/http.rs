@@ -3,15 +3,15 @@
 //! It reads the wire itself because the tests must know whether a chunked body had its final chunk
 //! (RFC 9112, section 7.1): that is all that tells a clean end from a cut. It knows nothing of MCP.
 
-use super::PATIENCE;
+use super::{Deadline, PATIENCE};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// The most that is read of one answer.
 const BODY_CAP: u64 = 16 << 20;
 
-/// What stands on the wire at the end of a chunked body without trailers.
-const FINAL_CHUNK: &[u8] = b"0\r\n\r\n";
+/// What stands at the end of a chunked body without trailers, with the line end before it.
+const FINAL_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,25 +103,34 @@ impl Stream {
     /// Reads on until a line starts with `prefix`, and gives the rest of that line. Chunk sizes are lines
     /// here too: servers send each event as one chunk, so an event's lines are whole.
     pub(crate) fn wait_for_line(&mut self, prefix: &str) -> String {
-        loop {
+        let deadline = Deadline::start();
+        while !deadline.is_over() {
             let line = read_line(&mut self.reader).expect("the stream goes on");
             if let Some(rest) = line.strip_prefix(prefix) {
                 return rest.to_owned();
             }
         }
+        panic!("a stream without a line {prefix:?} for {PATIENCE:?}")
     }
 
-    /// Reads until the other side ends it, and says how.
+    /// Reads until the other side ends it, and says how. A reset counts as a cut.
     pub(crate) fn wait_for_end(mut self) -> End {
         // The stream may stand inside a chunk here, so the wire is read raw: only the final chunk counts.
-        let mut rest = Vec::new();
-        let end = self.reader.by_ref().take(BODY_CAP).read_to_end(&mut rest);
-        end.expect("the end of the stream");
-        if rest == FINAL_CHUNK || rest.ends_with(b"\r\n0\r\n\r\n") {
-            End::Clean
-        } else {
-            End::Cut
+        let deadline = Deadline::start();
+        let (mut tail, mut buffer) = (b"\r\n".to_vec(), [0; 4096]);
+        while !deadline.is_over() {
+            match self.reader.read(&mut buffer) {
+                Ok(0) if tail.ends_with(FINAL_CHUNK) => return End::Clean,
+                Ok(0) => return End::Cut,
+                Ok(read) => {
+                    tail.extend(buffer.iter().take(read));
+                    tail.drain(..tail.len().saturating_sub(FINAL_CHUNK.len()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return End::Cut,
+                Err(error) => panic!("no end of the stream: {error}"),
+            }
         }
+        panic!("a stream without an end for {PATIENCE:?}")
     }
 
     /// Hangs up with a FIN: reads what is left, as a close with unread data would send RST.

@@ -3,6 +3,7 @@
 //! Everything here is blocking and small. It does not know what the tests want to prove.
 
 pub(crate) mod client;
+pub(crate) mod holter;
 pub(crate) mod http;
 pub(crate) mod nginx;
 pub(crate) mod node;
@@ -20,13 +21,28 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The moment when [`PATIENCE`] ends.
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    /// The one that starts to run now.
+    pub(crate) fn start() -> Self {
+        Self(clock() + PATIENCE)
+    }
+
+    /// Whether time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        clock() > self.0
+    }
+}
+
 /// Looks until `look` gives a value; its error is what was seen instead, shown when time is up.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = clock() + PATIENCE;
+    let deadline = Deadline::start();
     loop {
         match look() {
             Ok(value) => return value,
-            Err(seen) if clock() > deadline => {
+            Err(seen) if deadline.is_over() => {
                 panic!("waited {PATIENCE:?} in vain for {what}; seen: {seen}")
             }
             Err(_) => std::thread::sleep(PAUSE),
