@@ -1,8 +1,8 @@
 //! Holter on real input: replicas on the official TypeScript SDK, a real nginx, a real Prometheus.
 //!
-//! `harness` shows that the scenery is right, without Holter; `scenarios` put Holter into it. Each test
-//! starts its own servers on loopback and ends them, so all of them run side by side. A tool that is
-//! missing fails the test and names the remedy; nothing is skipped.
+//! `harness` shows that the scenery is right, without Holter; `scenarios` put Holter into it; `startup`
+//! has what keeps it from starting. Each test starts its own servers on loopback and ends them, so all of
+//! them run side by side. A tool that is missing fails the test and names the remedy; nothing is skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,4 +12,5 @@
 
 mod harness;
 mod scenarios;
+mod startup;
 mod support;

@@ -94,6 +94,23 @@ impl Holter {
     }
 }
 
+/// What a Holter that cannot start says on stderr, and its exit code. It runs in a folder with
+/// `files` (name, content), so that texts name `holter.yaml` and no path of this machine.
+pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("a file");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+    command
+        .current_dir(folder.path())
+        .args(arguments)
+        .env("NO_COLOR", "1");
+    let mut process = Process::start("holter", folder.path(), &mut command);
+    let status = process.wait_for_exit();
+    (process.stderr(), status.code())
+}
+
 impl Drop for Holter {
     fn drop(&mut self) {
         if std::thread::panicking() {
