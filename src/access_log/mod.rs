@@ -39,7 +39,7 @@ label! {
 }
 
 /// A compiled access-log format, one variant a proxy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// nginx, ingress-nginx and their relatives.
     Nginx(nginx::Format),

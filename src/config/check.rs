@@ -9,9 +9,10 @@ use serde_saphyr::{Location, Spanned};
 use super::raw::{RawCanary, RawConfig, RawLog, Text};
 use super::value::{self, Checked};
 use super::{
-    Affinity, Canary, Config, ENTRIES_MAX, FileRole, Heartbeat, LogFormat, LogSource, NamedFile,
-    Place, Problem, StreamPaths,
+    Affinity, Canary, Config, ENTRIES_MAX, FileRole, Heartbeat, LogSource, NamedFile,
+    Place, Problem,
 };
+use crate::access_log::streams::StreamRule;
 
 /// Checks a whole configuration.
 pub(super) fn config(raw: &RawConfig, file: &str) -> Result<Config, Vec<Problem>> {
@@ -273,7 +274,7 @@ impl Check<'_> {
         }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
-        let format = self.value(&raw.log_format, &key("log_format"), value::format_text);
+        let format = self.value(&raw.log_format, &key("log_format"), value::log_format);
         let files = self.list(&raw.files, &key("files"), Check::log_file);
         let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
         let paths = self.list(
@@ -284,11 +285,10 @@ impl Check<'_> {
         let () = kind?;
         Some(LogSource {
             name: name?,
-            format: LogFormat::Nginx(format?),
-            format_at: self.place(raw.log_format.referenced, &key("log_format")),
+            format: format?,
             files,
             error_files,
-            streams: StreamPaths { paths },
+            streams: StreamRule { paths },
         })
     }
 

@@ -17,7 +17,9 @@ use url::Url;
 pub use flags::Flags;
 pub use problem::{Place, Problem};
 
-use crate::label::label;
+use crate::access_log::Format;
+use crate::access_log::streams::StreamRule;
+use crate::canary::Transport;
 
 /// Most entries of any list in the configuration.
 pub const ENTRIES_MAX: usize = 100;
@@ -60,18 +62,6 @@ pub struct Canary {
     pub affinity: Affinity,
 }
 
-label! {
-    /// How a canary opens its stream.
-    pub enum Transport {
-        /// Detected at the first connection.
-        Auto => "auto",
-        /// HTTP+SSE, protocol version 2024-11-05.
-        HttpSse => "http_sse",
-        /// Streamable HTTP, protocol versions 2025-03-26 to 2025-11-25.
-        StreamableHttp => "streamable_http",
-    }
-}
-
 /// When a heartbeat is late: after `tolerance` times the expected interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heartbeat {
@@ -96,32 +86,12 @@ pub struct LogSource {
     /// Label `source`; unique.
     pub name: String,
     /// Format of the access log.
-    pub format: LogFormat,
-    /// Where the format's text stands, for problems found when it is compiled.
-    pub format_at: Place,
+    pub format: Format,
     /// Paths or patterns of the access log; at least one.
     pub files: Vec<String>,
     /// Paths or patterns of the error log.
     pub error_files: Vec<String>,
-    /// Which requests are streams.
-    pub streams: StreamPaths,
-}
-
-/// The format of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// nginx: a preset's name or the string of its `log_format`, as written.
-    Nginx(String),
-}
-
-/// Which requests are streams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamPaths {
-    /// Request paths; each starts with `/`.
-    pub paths: Vec<String>,
-}
-
-/// A file that the configuration names.
+    /// A file that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
     /// Where it is named.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
-use super::Transport;
+use crate::access_log::{Format, nginx};
+use crate::canary::Transport;
 use super::problem::quote;
 use crate::label::Label;
 
@@ -258,10 +259,10 @@ pub(super) fn log_kind(text: &str) -> Checked<()> {
     }
 }
 
-/// `logs[].log_format`: any text; its own compiler judges it.
-pub(super) fn format_text(text: &str) -> Checked<String> {
-    if text.trim().is_empty() {
-        return Err("empty log format; expected combined, or the string of log_format".to_owned());
+/// `logs[].log_format`: what nginx's `log_format` says, compiled here once.
+pub(super) fn log_format(text: &str) -> Checked<Format> {
+    match nginx::Format::compile(text) {
+        Ok(format) => Ok(Format::Nginx(format)),
+        Err(error) => Err(format!("bad log_format: {error}")),
     }
-    Ok(text.to_owned())
 }

@@ -1,0 +1,177 @@
+//! The binary under test: started with a configuration, asked through `/metrics`.
+//!
+//! It knows the command line, the line that says where Holter listens, and how a configuration is
+//! written. What the metrics mean is for the scenarios.
+
+use super::nginx::{LOG_FORMAT, Nginx};
+use super::processes::Process;
+use super::scrape::Scrape;
+use super::{eventually, http};
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus};
+use tempfile::TempDir;
+
+/// A running Holter.
+pub(crate) struct Holter {
+    pub(crate) address: SocketAddr,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Holter {
+    /// Starts it with `configuration` and waits until it says where it listens.
+    pub(crate) fn start(configuration: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let file = folder.path().join("holter.yaml");
+        fs::write(&file, configuration).expect("holter.yaml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+        command
+            .arg("--config.file")
+            .arg(&file)
+            .args(["--web.listen-address", "127.0.0.1:0"])
+            .env("NO_COLOR", "1");
+        let mut process = Process::start("holter", folder.path(), &mut command);
+        let address = process.wait_until("its address", |p| listening(&p.stderr()));
+        Self {
+            address,
+            process,
+            _folder: folder,
+        }
+    }
+
+    /// The text of `/metrics`, or why there is none.
+    pub(crate) fn metrics(&self) -> Result<String, String> {
+        let answer = http::get(self.address, "/metrics").map_err(|error| error.to_string())?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(format!("{}: {}", answer.status, answer.body))
+        }
+    }
+
+    /// One scrape; no answer fails the test.
+    pub(crate) fn scrape(&self) -> Scrape {
+        let text = self.metrics().expect("an answer of /metrics");
+        Scrape::parse(&text).expect("an exposition")
+    }
+
+    /// Waits until the sum of the series that `selector` fits is `good`, and gives it.
+    pub(crate) fn wait_for(&self, selector: &str, good: impl Fn(f64) -> bool) -> f64 {
+        eventually(selector, || {
+            let sum = Scrape::parse(&self.metrics()?)?.sum(selector)?;
+            good(sum).then_some(sum).ok_or_else(|| sum.to_string())
+        })
+    }
+
+    /// Waits until the access log is followed. Without a stored position it is followed from its end, so
+    /// lines written before that are rightly not counted: requests go out until one is.
+    pub(crate) fn wait_until_it_follows(&self, nginx: &Nginx) {
+        eventually("a line read from the access log", || {
+            http::get(nginx.address, "/nowhere").map_err(|error| error.to_string())?;
+            let lines = self
+                .scrape()
+                .sum(r#"holter_log_lines_total{source="edge"}"#)?;
+            (lines > 0.0)
+                .then_some(())
+                .ok_or_else(|| "no line".to_owned())
+        });
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        self.process.wait_for_exit()
+    }
+}
+
+/// What a Holter that cannot start says on stderr, and its exit code. It runs in a folder with
+/// `files` (name, content), so that texts name `holter.yaml` and no path of this machine.
+pub(crate) fn refusal(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("a file");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+    command
+        .current_dir(folder.path())
+        .args(arguments)
+        .env("NO_COLOR", "1");
+    let mut process = Process::start("holter", folder.path(), &mut command);
+    let status = process.wait_for_exit();
+    (process.stderr(), status.code())
+}
+
+impl Drop for Holter {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = self.metrics().unwrap_or_else(|error| error);
+            let moved = |line: &&str| {
+                line.starts_with("holter_") && !line.ends_with(" 0") && !line.contains("_bucket{")
+            };
+            eprintln!("--- /metrics, what is not 0");
+            text.lines()
+                .filter(moved)
+                .for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// The configuration of every scenario: canary `it` on both legs, source `edge` on nginx's logs.
+pub(crate) fn configuration(direct: &str, proxy: &str, transport: &str, nginx: &Nginx) -> String {
+    let access = nginx.access_log();
+    let error = nginx.error_log();
+    format!(
+        "canaries:\n\
+         \x20 - name: it\n\
+         \x20   direct: {direct}\n\
+         \x20   proxy: {proxy}\n\
+         \x20   transport: {transport}\n\
+         \x20   affinity: {{ interval: 1s, requests: 6 }}\n\
+         logs:\n\
+         \x20 - name: edge\n\
+         \x20   format: nginx\n\
+         \x20   log_format: '{LOG_FORMAT}'\n\
+         \x20   files: [{}]\n\
+         \x20   error_files: [{}]\n",
+        access.display(),
+        error.display()
+    )
+}
+
+fn listening(stderr: &str) -> Result<SocketAddr, String> {
+    let line = stderr
+        .lines()
+        .find_map(|line| line.split_once("listening address="));
+    let address = line.and_then(|(_, rest)| rest.split_whitespace().next());
+    address
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| stderr.to_owned())
+}
+
+#[test]
+fn the_address_is_found_in_the_log() {
+    fn check(stderr: &str, expected: Option<u16>) {
+        assert_eq!(
+            listening(stderr).ok().map(|address| address.port()),
+            expected,
+            "{stderr}"
+        );
+    }
+    check(
+        "2026-11-20T10:00:00Z  INFO holter: listening address=127.0.0.1:4321 tls=false\n",
+        Some(4321),
+    );
+    check("started\nINFO listening address=127.0.0.1:1\n", Some(1));
+    check("listening address=127.0.0.1", None);
+    check("", None);
+}
