@@ -303,6 +303,10 @@ mod tests {
         let told = "Last cut: 12 s ago, proxy leg of \"weather\": idle_timeout (proxy side).";
         for (reasons, text) in [
             (vec![cut, planned, unknown], told),
+            (
+                vec![cut, (Reason::ServerCut, Side::Server)],
+                "Last cut: 11 s ago, proxy leg of \"weather\": server_cut (server side).",
+            ),
             (vec![planned], "No cut since the start 12 s ago."),
             (
                 vec![unknown, planned],

@@ -192,8 +192,13 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_secs(20);
     const SHORT: Duration = Duration::from_millis(20);
+
+    /// A supervisor that misses an end waits for ever; the test must not.
+    async fn within<T>(future: impl Future<Output = T>) -> T {
+        timeout(LONG, future).await.expect("in time")
+    }
 
     fn named(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -205,7 +210,7 @@ mod tests {
         let (workers, servers) = (supervisor.workers_stop(), supervisor.servers_stop());
         supervisor.spawn("tail", workers.clone().cancelled_owned());
         supervisor.spawn_server("admin", servers.clone().cancelled_owned());
-        assert_eq!(supervisor.run(ready(()), LONG).await, Ok(()));
+        assert_eq!(within(supervisor.run(ready(()), LONG)).await, Ok(()));
         assert!(workers.is_cancelled() && !servers.is_cancelled());
         assert_eq!(supervisor.finish(LONG).await, Ok(()));
         assert!(servers.is_cancelled());
@@ -226,7 +231,7 @@ mod tests {
         supervisor.spawn("tail", ready(()));
         supervisor.spawn("canary", stop.clone().cancelled_owned());
         let task = "tail".to_owned();
-        let outcome = supervisor.run(pending(), LONG).await;
+        let outcome = within(supervisor.run(pending(), LONG)).await;
         assert_eq!(outcome, Err(Failure::EndedEarly { task }));
         assert!(stop.is_cancelled());
     }
@@ -237,10 +242,10 @@ mod tests {
         let expected = Err(Failure::Panicked { task });
         let mut supervisor = Supervisor::new();
         supervisor.spawn("broken", async { panic!("expected by the test") });
-        assert_eq!(supervisor.run(pending(), LONG).await, expected);
+        assert_eq!(within(supervisor.run(pending(), LONG)).await, expected);
         let mut supervisor = Supervisor::new();
         supervisor.spawn_server("broken", async { panic!("expected by the test") });
-        assert_eq!(supervisor.run(pending(), LONG).await, expected);
+        assert_eq!(within(supervisor.run(pending(), LONG)).await, expected);
     }
 
     #[tokio::test]
@@ -252,7 +257,7 @@ mod tests {
             panic!("expected by the test");
         });
         let task = "tail".to_owned();
-        let outcome = supervisor.run(ready(()), LONG).await;
+        let outcome = within(supervisor.run(ready(()), LONG)).await;
         assert_eq!(outcome, Err(Failure::Panicked { task }));
     }
 
@@ -264,7 +269,7 @@ mod tests {
         supervisor.spawn("canary a", pending());
         supervisor.spawn_server("admin", pending());
         let tasks = named(&["canary a", "canary b"]);
-        let outcome = supervisor.run(ready(()), SHORT).await;
+        let outcome = within(supervisor.run(ready(()), SHORT)).await;
         assert_eq!(outcome, Err(Failure::Stuck { tasks }));
         let tasks = named(&["admin"]);
         assert_eq!(
@@ -279,7 +284,7 @@ mod tests {
         supervisor.spawn("tail", ready(()));
         supervisor.spawn("canary", pending());
         let task = "tail".to_owned();
-        let outcome = supervisor.run(pending(), SHORT).await;
+        let outcome = within(supervisor.run(pending(), SHORT)).await;
         assert_eq!(outcome, Err(Failure::EndedEarly { task }));
     }
 

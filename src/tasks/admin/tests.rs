@@ -204,7 +204,7 @@ async fn ready_once_started() {
 
 #[tokio::test]
 async fn addresses() {
-    for address in [":0", "127.0.0.1:0", "localhost:0"] {
+    for address in [":0", "127.0.0.1:0"] {
         let admin = Admin::bind(address).await.unwrap();
         assert_ne!(admin.local_addr().port(), 0, "{address}");
         let port = admin.local_addr().port();
@@ -320,8 +320,9 @@ async fn half_a_head_does_not_hang_the_shutdown() {
     };
     let mut server = start(&small(), limits).await;
     let mut half = server.connect().await;
-    ask_again(&mut half).await;
     send(&mut half, "GET / HTTP/1.1\r\n").await;
+    // Answered after it, so the server has the half by now.
+    ask(server.address, "GET", "/-/healthy").await;
     server.stop.cancel();
     server.ended().await;
 }

@@ -109,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_takes_a_byte_now_and_then_is_late() {
         let (near, mut far) = duplex(1);
-        let mut near = WriteDeadline::new(near, Duration::from_millis(20));
+        let mut near = WriteDeadline::new(near, Duration::from_millis(200));
         let write = async {
             loop {
                 if let Err(error) = near.write_u8(b'x').await {
@@ -121,7 +121,11 @@ mod tests {
             while far.read_u8().await.is_ok() {}
             std::future::pending::<()>().await;
         };
-        let ended = tokio::select! { kind = write => kind, () = read => unreachable!() };
+        let ended = tokio::select! {
+            kind = write => kind,
+            () = read => unreachable!(),
+            () = sleep(Duration::from_secs(20)) => panic!("never late"),
+        };
         assert_eq!(ended, io::ErrorKind::TimedOut);
     }
 
