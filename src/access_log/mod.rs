@@ -2,7 +2,7 @@
 //! streams, why they ended, whether a session stayed on its replica.
 //!
 //! One file or folder a proxy, one variant of [`Format`] each. It does not know where lines come
-//! from (files, syslog, a test), what time it is, or what is done with the [`reader::Event`]s.
+//! from (files, syslog, a test), what time it is, or what is done with the [`event::Event`]s.
 
 use std::time::Duration;
 

@@ -169,19 +169,37 @@ fn a_request_that_is_none_is_still_a_line() {
 
 #[test]
 fn the_most_exact_of_several_variables_wins() {
-    let text = "$time_iso8601 $msec $request_method $uri $request_uri \"$request\"";
-    let line =
-        br#"2026-11-20T10:59:41+01:00 1795168781.360 GET /in /mcp?x=1 "GET /mcp?x=1 HTTP/1.1""#;
-    let record = compile(text).parse(line).unwrap();
     let ended = Stamp {
         unix_ms: 1_795_168_781_360,
         utc_offset: Some(3600),
     };
-    assert_eq!(record.ended, Some(ended));
+    for (text, line) in [
+        (
+            "$time_iso8601 $msec $request_method $uri $request_uri \"$request\"",
+            r#"2026-11-20T10:59:41+01:00 1795168781.360 GET /in /mcp?x=1 "GET /mcp?x=1 HTTP/1.1""#,
+        ),
+        (
+            "$msec [$time_local] \"$request\" $uri $args",
+            r#"1795168781.360 [20/Nov/2026:10:59:41 +0100] "GET /mcp?x=1 HTTP/1.1" /in y=2"#,
+        ),
+    ] {
+        let format = compile(text);
+        let record = format.parse(line.as_bytes()).unwrap();
+        assert_eq!(record.ended, Some(ended), "{text}");
+        let target = (record.path, record.query);
+        assert_eq!(target, (Some(&b"/mcp"[..]), Some(&b"x=1"[..])), "{text}");
+    }
+}
+
+#[test]
+fn path_and_query_can_come_from_their_own_variables() {
+    let format = compile("$request_method $uri $args");
+    let record = format.parse(b"POST /m sessionId=s").unwrap();
     assert_eq!(
-        (record.path, record.query),
-        (Some(&b"/mcp"[..]), Some(&b"x=1"[..]))
+        (record.method, record.path),
+        (Some(&b"POST"[..]), Some(&b"/m"[..]))
     );
+    assert_eq!(record.session_query, Some(&b"s"[..]));
 }
 
 const JSON: &str = r#"{"msec":$msec,"method":"$request_method","uri":"$request_uri","status":$status,"ok":"$request_completion","took":$request_time,"up":"$upstream_addr","conn":$connection,"sid":"$http_mcp_session_id","new":"$upstream_http_mcp_session_id","ua":"$http_user_agent"}"#;

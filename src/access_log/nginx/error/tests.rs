@@ -83,6 +83,7 @@ fn the_upstreams_side() {
         server_reset | Headers | recv() failed (104: Connection reset by peer) while reading response header from upstream
         server_reset | Headers | send() failed (104: Connection reset by peer) while sending request to upstream
         connect_refused | Connecting | connect() failed (111: Connection refused) while connecting to upstream
+        connect_timeout | Connecting | connect() failed (60: Operation timed out) while connecting to upstream
         connect_refused | Connecting | connect() failed (61: Connection refused) while connecting to upstream
         no_upstream | Connecting | no live upstreams while connecting to upstream
         dns_error | Connecting | mcp.internal could not be resolved (3: Host not found)
@@ -126,6 +127,10 @@ fn lines_that_end_nothing() {
         (
             "warn",
             "an upstream response is buffered to a temporary file /x/1 while reading upstream",
+        ),
+        (
+            "warn",
+            "upstream sent more data than specified in \"Content-Length\" header while reading upstream",
         ),
         (
             "error",
