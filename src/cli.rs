@@ -98,14 +98,9 @@ pub struct HealthcheckArgs {
     #[arg(
         long = "web.listen-address",
         value_name = "[HOST]:PORT",
-        default_value = ":10048",
-        conflicts_with = "url"
+        default_value = ":10048"
     )]
     pub web_listen_address: ListenAddress,
-
-    /// Or the whole URL to ask.
-    #[arg(value_name = "URL")]
-    pub url: Option<url::Url>,
 }
 
 /// Least level of the messages that are logged.
@@ -257,7 +252,6 @@ mod tests {
             "healthcheck --web.listen-address [::1]:9",
             Command::Healthcheck(HealthcheckArgs {
                 web_listen_address: at("[::1]:9"),
-                url: None,
             }),
         );
         check(

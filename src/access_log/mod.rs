@@ -55,6 +55,19 @@ impl Format {
             Self::Nginx(format) => format.parse(line),
         }
     }
+
+    /// What this format cannot tell, and what to add to it: one sentence each.
+    pub fn limits(&self) -> Vec<String> {
+        match self {
+            Self::Nginx(format) => format
+                .missing()
+                .iter()
+                .map(|missing| {
+                    format!("{} is not logged: {}", missing.variable(), missing.effect())
+                })
+                .collect(),
+        }
+    }
 }
 
 /// What one line says, borrowed from it. `None`: not logged, or logged as absent (`-`, empty).

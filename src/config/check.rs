@@ -9,8 +9,8 @@ use serde_saphyr::{Location, Spanned};
 use super::raw::{RawCanary, RawConfig, RawLog, Text};
 use super::value::{self, Checked};
 use super::{
-    Affinity, Canary, Config, ENTRIES_MAX, FileRole, Heartbeat, LogSource, NamedFile,
-    Place, Problem,
+    Affinity, Canary, Config, ENTRIES_MAX, FileRole, Heartbeat, LogSource, NamedFile, Place,
+    Problem,
 };
 use crate::access_log::streams::StreamRule;
 

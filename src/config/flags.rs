@@ -69,16 +69,10 @@ impl Flags {
     pub fn config(&self) -> Result<Config, Vec<Problem>> {
         let mut checked = check::config(&self.raw(), "holter");
         match &mut checked {
-            Ok(config) => {
-                config
-                    .named_files
-                    .iter_mut()
-                    .for_each(|f| rename(&mut f.place.path));
-                config
-                    .logs
-                    .iter_mut()
-                    .for_each(|l| rename(&mut l.format_at.path));
-            }
+            Ok(config) => config
+                .named_files
+                .iter_mut()
+                .for_each(|f| rename(&mut f.place.path)),
             Err(problems) => problems.iter_mut().for_each(|p| rename(&mut p.place.path)),
         }
         checked
@@ -204,7 +198,6 @@ logs:
     #[test]
     fn places_carry_the_flag() {
         let config = flags().config().expect("checked");
-        assert_eq!(config.logs[0].format_at.path, "--log.nginx-format");
         let named: Vec<_> = config
             .named_files
             .iter()

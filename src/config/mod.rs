@@ -91,7 +91,11 @@ pub struct LogSource {
     pub files: Vec<String>,
     /// Paths or patterns of the error log.
     pub error_files: Vec<String>,
-    /// A file that the configuration names.
+    /// Which requests are streams.
+    pub streams: StreamRule,
+}
+
+/// A file that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
     /// Where it is named.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::problem::quote;
 use crate::access_log::{Format, nginx};
 use crate::canary::Transport;
-use super::problem::quote;
 use crate::label::Label;
 
 /// What a check answers.

@@ -3,7 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
 
 use super::{GAPS, LIFETIMES, LegPlan, PerLabel, timestamp};
 use crate::canary::{Event, Kind, Leg, LostCause, Transport};
@@ -34,9 +36,17 @@ impl Families {
     pub(super) fn register(all: &mut super::Families) -> Self {
         const LEG: &[&str] = &["canary", "leg"];
         Self {
-            up: all.int_gauge("holter_canary_up", "1 while every stream of this leg is held.", LEG),
+            up: all.int_gauge(
+                "holter_canary_up",
+                "1 while every stream of this leg is held.",
+                LEG,
+            ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
-            connects: all.counter("holter_canary_connects_total", "Attempts to get a stream.", LEG),
+            connects: all.counter(
+                "holter_canary_connects_total",
+                "Attempts to get a stream.",
+                LEG,
+            ),
             connects_failed: all.counter(
                 "holter_canary_connects_failed_total",
                 "Attempts that gave no stream, by reason.",
@@ -53,7 +63,12 @@ impl Families {
                 LEG,
                 LIFETIMES,
             ),
-            gap: all.histogram("holter_canary_heartbeat_gap_seconds", "Time between signs of life on a stream.", LEG, GAPS),
+            gap: all.histogram(
+                "holter_canary_heartbeat_gap_seconds",
+                "Time between signs of life on a stream.",
+                LEG,
+                GAPS,
+            ),
             heartbeats: all.counter(
                 "holter_canary_heartbeats_total",
                 "Signs of life on a stream, by kind.",
@@ -105,7 +120,9 @@ impl Families {
     /// Creates every series of one leg.
     pub(super) fn leg(&self, plan: LegPlan<'_>) -> LegMetrics {
         let leg = [plan.canary, plan.leg.as_str()];
-        let with = |family: &IntCounterVec, more: &[&str]| family.with_label_values(&[&leg, more].concat());
+        let with = |family: &IntCounterVec, more: &[&str]| {
+            family.with_label_values(&[&leg, more].concat())
+        };
         let metrics = LegMetrics {
             canary: plan.canary.to_owned(),
             leg: plan.leg,
@@ -113,9 +130,14 @@ impl Families {
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
-            connects_failed: PerLabel::new(|reason: Reason| with(&self.connects_failed, &[reason.as_str()])),
+            connects_failed: PerLabel::new(|reason: Reason| {
+                with(&self.connects_failed, &[reason.as_str()])
+            }),
             disconnects: PerLabel::new(|reason: Reason| {
-                with(&self.disconnects, &[reason.as_str(), reason.class().as_str()])
+                with(
+                    &self.disconnects,
+                    &[reason.as_str(), reason.class().as_str()],
+                )
             }),
             duration: self.duration.with_label_values(&leg),
             gap: self.gap.with_label_values(&leg),
@@ -126,7 +148,9 @@ impl Families {
             bursts: with(&self.bursts, &[]),
             affinity_requests: with(&self.affinity_requests, &[]),
             affinity_misses: with(&self.affinity_misses, &[]),
-            sessions_lost: PerLabel::new(|cause: LostCause| with(&self.sessions_lost, &[cause.as_str()])),
+            sessions_lost: PerLabel::new(|cause: LostCause| {
+                with(&self.sessions_lost, &[cause.as_str()])
+            }),
             info: self.info.clone(),
             observed: Mutex::default(),
         };
@@ -287,21 +311,30 @@ impl LegMetrics {
     fn expect(&self, interval: Duration) {
         self.lock().interval = Some(interval);
         let leg = [self.canary.as_str(), self.leg.as_str()];
-        self.expected.with_label_values(&leg).set(interval.as_secs_f64());
+        self.expected
+            .with_label_values(&leg)
+            .set(interval.as_secs_f64());
     }
 
     /// One info series a leg: the one before goes.
     fn negotiated(&self, transport: Transport, version: &'static str) {
         let before = self.lock().negotiated.replace((transport, version));
         let series = |(transport, version): (Transport, &'static str)| {
-            [self.canary.clone(), self.leg.to_string(), transport.to_string(), version.to_owned()]
+            [
+                self.canary.clone(),
+                self.leg.to_string(),
+                transport.to_string(),
+                version.to_owned(),
+            ]
         };
         if let Some(before) = before.filter(|before| *before != (transport, version)) {
             if let Err(error) = self.info.remove_label_values(&series(before)) {
                 tracing::debug!(%error, "no info series to replace");
             }
         }
-        self.info.with_label_values(&series((transport, version))).set(1);
+        self.info
+            .with_label_values(&series((transport, version)))
+            .set(1);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Observed> {

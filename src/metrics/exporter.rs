@@ -24,6 +24,8 @@ impl Families {
     #[expect(clippy::expect_used, reason = "registered once, in a fresh registry")]
     fn process(&self) {
         let collector = ProcessCollector::for_self();
-        self.registry.register(Box::new(collector)).expect("the first process collector");
+        self.registry
+            .register(Box::new(collector))
+            .expect("the first process collector");
     }
 }

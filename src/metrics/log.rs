@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
 
 use super::{LIFETIMES, PerLabel, timestamp};
 use crate::access_log::UnparsedKind;
@@ -54,8 +56,14 @@ impl Families {
     pub(super) fn register(all: &mut super::Families) -> Self {
         const SOURCE: &[&str] = &["source"];
         let mut counter = |name: &str, help: &str| all.counter(name, help, SOURCE);
-        let lines = counter("holter_log_lines_total", "Lines read of the access and error logs.");
-        let bytes = counter("holter_log_bytes_total", "Bytes read of the access and error logs.");
+        let lines = counter(
+            "holter_log_lines_total",
+            "Lines read of the access and error logs.",
+        );
+        let bytes = counter(
+            "holter_log_bytes_total",
+            "Bytes read of the access and error logs.",
+        );
         let session_requests = counter(
             "holter_log_session_requests_total",
             "Requests that carried a session whose owner and upstream are known.",
@@ -64,8 +72,14 @@ impl Families {
             "holter_log_session_affinity_misses_total",
             "Those of them that went to another upstream than the session's owner.",
         );
-        let opened = counter("holter_log_sessions_opened_total", "Sessions that an upstream opened.");
-        let deleted = counter("holter_log_sessions_deleted_total", "Sessions that a client deleted.");
+        let opened = counter(
+            "holter_log_sessions_opened_total",
+            "Sessions that an upstream opened.",
+        );
+        let deleted = counter(
+            "holter_log_sessions_deleted_total",
+            "Sessions that a client deleted.",
+        );
         let unknown = counter(
             "holter_log_sessions_unknown_total",
             "Requests with a session that were answered 404 or 400: the id was not known there.",
@@ -131,9 +145,12 @@ impl Families {
             name: name.to_owned(),
             lines: counter(&self.lines),
             bytes: counter(&self.bytes),
-            unparsed: PerLabel::new(|kind: UnparsedKind| self.unparsed.with_label_values(&[name, kind.as_str()])),
+            unparsed: PerLabel::new(|kind: UnparsedKind| {
+                self.unparsed.with_label_values(&[name, kind.as_str()])
+            }),
             closed: PerLabel::new(|reason: Reason| {
-                self.closed.with_label_values(&[name, reason.as_str(), reason.class().as_str()])
+                self.closed
+                    .with_label_values(&[name, reason.as_str(), reason.class().as_str()])
             }),
             duration: self.duration.with_label_values(&[name]),
             upstream_closed: self.upstream_closed.clone(),
@@ -145,8 +162,12 @@ impl Families {
             unknown: counter(&self.unknown),
             lag: self.lag.with_label_values(&[name]),
             last_line: self.last_line.with_label_values(&[name]),
-            rotations: PerLabel::new(|kind: RotationKind| self.rotations.with_label_values(&[name, kind.as_str()])),
-            lost: PerLabel::new(|cause: LossCause| self.lost.with_label_values(&[name, cause.as_str()])),
+            rotations: PerLabel::new(|kind: RotationKind| {
+                self.rotations.with_label_values(&[name, kind.as_str()])
+            }),
+            lost: PerLabel::new(|cause: LossCause| {
+                self.lost.with_label_values(&[name, cause.as_str()])
+            }),
             capped: Arc::clone(&self.capped),
         }
     }
@@ -276,19 +297,31 @@ impl SourceMetrics {
     }
 
     fn upstream_closed(&self, address: &str, class: Class) -> String {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = self
+            .upstreams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let known = upstreams.iter().position(|known| known.address == address);
         let at = known.unwrap_or_else(|| {
-            let label = if upstreams.len() < UPSTREAMS_MAX { address } else { OTHER };
+            let label = if upstreams.len() < UPSTREAMS_MAX {
+                address
+            } else {
+                OTHER
+            };
             if label == OTHER {
                 self.capped.add(Capped::Upstreams, 1);
             }
-            upstreams.iter().position(|known| known.address == label).unwrap_or_else(|| {
-                upstreams.push(self.upstream(label));
-                upstreams.len() - 1
-            })
+            upstreams
+                .iter()
+                .position(|known| known.address == label)
+                .unwrap_or_else(|| {
+                    upstreams.push(self.upstream(label));
+                    upstreams.len() - 1
+                })
         });
-        let Some(upstream) = upstreams.get(at) else { return OTHER.to_owned() };
+        let Some(upstream) = upstreams.get(at) else {
+            return OTHER.to_owned();
+        };
         upstream.closed.add(class, 1);
         upstream.address.clone()
     }
@@ -297,7 +330,8 @@ impl SourceMetrics {
         Upstream {
             address: address.to_owned(),
             closed: PerLabel::new(|class: Class| {
-                self.upstream_closed.with_label_values(&[&self.name, address, class.as_str()])
+                self.upstream_closed
+                    .with_label_values(&[&self.name, address, class.as_str()])
             }),
         }
     }

@@ -10,7 +10,8 @@ mod log;
 
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 pub use canary::LegMetrics;
@@ -45,14 +46,23 @@ pub struct Metrics {
 
 impl Metrics {
     /// Registers every family and creates every series of these legs and log sources.
-    pub fn new<'a>(legs: impl IntoIterator<Item = LegPlan<'a>>, sources: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(
+        legs: impl IntoIterator<Item = LegPlan<'a>>,
+        sources: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let mut families = Families::default();
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
         Self {
-            legs: legs.into_iter().map(|plan| Arc::new(canary.leg(plan))).collect(),
-            sources: sources.into_iter().map(|name| Arc::new(log.source(name))).collect(),
+            legs: legs
+                .into_iter()
+                .map(|plan| Arc::new(canary.leg(plan)))
+                .collect(),
+            sources: sources
+                .into_iter()
+                .map(|name| Arc::new(log.source(name)))
+                .collect(),
             registry: families.registry,
             catalogue: families.catalogue,
         }
@@ -60,12 +70,18 @@ impl Metrics {
 
     /// The handles of one leg.
     pub fn leg(&self, canary: &str, leg: Leg) -> Option<Arc<LegMetrics>> {
-        self.legs.iter().find(|known| known.canary() == canary && known.leg() == leg).cloned()
+        self.legs
+            .iter()
+            .find(|known| known.canary() == canary && known.leg() == leg)
+            .cloned()
     }
 
     /// The handles of one log source.
     pub fn source(&self, name: &str) -> Option<Arc<SourceMetrics>> {
-        self.sources.iter().find(|known| known.name() == name).cloned()
+        self.sources
+            .iter()
+            .find(|known| known.name() == name)
+            .cloned()
     }
 
     /// The legs, in the order of the configuration.
@@ -133,7 +149,13 @@ impl Families {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
-    fn histogram(&mut self, name: &str, help: &str, labels: &[&'static str], buckets: &[f64]) -> HistogramVec {
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&'static str],
+        buckets: &[f64],
+    ) -> HistogramVec {
         self.note("histogram", name, help, labels);
         let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.register(HistogramVec::new(opts, labels))
@@ -148,10 +170,15 @@ impl Families {
         });
     }
 
-    #[expect(clippy::expect_used, reason = "names are constants: a wrong or double one is a bug that any start shows")]
+    #[expect(
+        clippy::expect_used,
+        reason = "names are constants: a wrong or double one is a bug that any start shows"
+    )]
     fn register<C: Collector + Clone + 'static>(&self, family: prometheus::Result<C>) -> C {
         let family = family.expect("a valid metric name");
-        self.registry.register(Box::new(family.clone())).expect("a unique metric name");
+        self.registry
+            .register(Box::new(family.clone()))
+            .expect("a unique metric name");
         family
     }
 }
@@ -162,7 +189,12 @@ struct PerLabel<L>(Vec<(L, IntCounter)>);
 
 impl<L: Label + PartialEq> PerLabel<L> {
     fn new(counter: impl Fn(L) -> IntCounter) -> Self {
-        Self(L::ALL.iter().map(|value| (*value, counter(*value))).collect())
+        Self(
+            L::ALL
+                .iter()
+                .map(|value| (*value, counter(*value)))
+                .collect(),
+        )
     }
 
     fn add(&self, value: L, count: u64) {
@@ -173,7 +205,11 @@ impl<L: Label + PartialEq> PerLabel<L> {
 
     /// The values that are not 0.
     fn counts(&self) -> Vec<(L, u64)> {
-        self.0.iter().map(|(value, counter)| (*value, counter.get())).filter(|(_, count)| *count > 0).collect()
+        self.0
+            .iter()
+            .map(|(value, counter)| (*value, counter.get()))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 
     fn total(&self) -> u64 {
@@ -183,15 +219,19 @@ impl<L: Label + PartialEq> PerLabel<L> {
 
 /// Seconds since the epoch, as Prometheus has timestamps.
 fn timestamp(at: SystemTime) -> f64 {
-    at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Lifetimes up to a day; the bounds isolate the known cut-offs (30, 55, 60, 100, 120, 230, 240, 300, 350 s).
 const LIFETIMES: &[f64] = &[
-    0.1, 0.5, 1.0, 5.0, 10.0, 20.0, 25.0, 30.0, 35.0, 55.0, 60.0, 65.0, 90.0, 100.0, 120.0, 130.0, 180.0, 230.0, 245.0,
-    300.0, 310.0, 350.0, 360.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0,
+    0.1, 0.5, 1.0, 5.0, 10.0, 20.0, 25.0, 30.0, 35.0, 55.0, 60.0, 65.0, 90.0, 100.0, 120.0, 130.0,
+    180.0, 230.0, 245.0, 300.0, 310.0, 350.0, 360.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0,
+    43_200.0, 86_400.0,
 ];
 
 /// Gaps between beats: servers beat each 15 or 30 s, and one missed beat must show.
-const GAPS: &[f64] =
-    &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 16.0, 20.0, 30.0, 31.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0];
+const GAPS: &[f64] = &[
+    0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 16.0, 20.0, 30.0, 31.0, 45.0, 60.0, 90.0, 120.0, 300.0,
+    600.0,
+];

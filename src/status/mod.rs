@@ -11,6 +11,7 @@ mod json;
 pub mod page;
 pub mod place;
 mod sections;
+pub mod view;
 mod words;
 
 use std::time::SystemTime;

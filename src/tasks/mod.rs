@@ -3,11 +3,14 @@
 //! Decides nothing that a pure module can decide; owns no state that outlives its task.
 
 pub mod admin;
+pub mod app;
 pub mod canary;
 pub mod cause;
 pub mod clock;
 mod files;
 pub mod http;
+pub mod log;
+pub mod record;
 pub mod signal;
 pub mod supervisor;
 pub mod tail;

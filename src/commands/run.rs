@@ -1,0 +1,47 @@
+//! `holter`: the sidecar.
+
+use super::load::{self, LoadError};
+use crate::cli::RunArgs;
+use crate::tasks::app::{App, StartError};
+use crate::tasks::signal;
+use crate::tasks::supervisor::Failure;
+
+/// Why the sidecar did not start, or did not end well; one line a problem.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Signals cannot be listened for.
+    #[error("holter: cannot listen for signals: {0}")]
+    Signal(#[from] std::io::Error),
+    /// A task ended that should not have, or did not end that should have.
+    #[error("holter: {0}")]
+    Failure(#[from] Failure),
+}
+
+impl RunError {
+    /// 2 for what the user can mend before a start, 1 for what went wrong after it.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Load(_) | Self::Start(_) => 2,
+            Self::Signal(_) | Self::Failure(_) => 1,
+        }
+    }
+}
+
+/// Runs until asked to stop.
+///
+/// # Errors
+///
+/// See [`RunError`].
+pub async fn run(args: &RunArgs) -> Result<(), RunError> {
+    let config = load::load(&args.config)?;
+    let asked = signal::asked_to_stop(1)?;
+    let app = App::start(config, &args.web_listen_address.to_string()).await?;
+    app.run(asked).await?;
+    Ok(())
+}

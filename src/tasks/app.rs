@@ -1,0 +1,237 @@
+//! The sidecar as a whole: all wiring in one read.
+//!
+//! Binds before anything runs, so that an address in use is a start-up error; starts one task a canary slot
+//! and a log source; ends the admin server last, so that the last counts can still be scraped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::admin::routes::{Views, router};
+use super::admin::{Admin, BindError};
+use super::http::{self, Http};
+use super::log::LogTask;
+use super::record::{LegRecorder, SourceRecorder};
+use super::supervisor::{Failure, Supervisor};
+use super::{canary, clock, signal};
+use crate::canary::heartbeat::Expectation;
+use crate::canary::{Leg, Settings};
+use crate::config::{self, Config};
+use crate::metrics::{LegPlan, Metrics};
+use crate::status::journal::SharedJournal;
+use crate::status::{Status, view};
+
+/// The longest that canaries may take to say farewell: their own limit is two seconds.
+const WORKERS_GRACE: Duration = Duration::from_secs(4);
+/// The longest that open scrapes may take after that.
+const SERVERS_GRACE: Duration = Duration::from_secs(3);
+
+/// Why the sidecar did not start; one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened at.
+    #[error("holter: {0}")]
+    Bind(#[from] BindError),
+    /// The HTTP client cannot be set up.
+    #[error("holter: {0}")]
+    Http(#[from] http::BuildError),
+}
+
+/// A sidecar that is bound and about to run.
+pub struct App {
+    supervisor: Supervisor,
+    views: Views,
+    address: SocketAddr,
+    journal: SharedJournal,
+}
+
+impl App {
+    /// Binds the address and starts every task.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound, or the HTTP client cannot be set up.
+    pub async fn start(config: Config, listen_address: &str) -> Result<Self, StartError> {
+        let admin = Admin::bind(listen_address).await?;
+        let address = admin.local_addr();
+        let metrics = Arc::new(metrics(&config));
+        let journal = SharedJournal::default();
+        let mut supervisor = Supervisor::new();
+        for canary in &config.canaries {
+            spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
+        }
+        for source in &config.logs {
+            spawn_source(&mut supervisor, source, &metrics, &journal);
+        }
+        let views = views(config, &metrics, &journal);
+        let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
+        supervisor.spawn_server("admin", serving);
+        views.set_ready();
+        tracing::info!(%address, "listening");
+        Ok(Self {
+            supervisor,
+            views,
+            address,
+            journal,
+        })
+    }
+
+    /// Where the page and the metrics are served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The newest ends of streams.
+    pub fn journal(&self) -> SharedJournal {
+        self.journal.clone()
+    }
+
+    /// Runs until `asked`, then leaves: canaries first, then one more scrape, then the server. A signal
+    /// after that ends it at once.
+    ///
+    /// # Errors
+    ///
+    /// A task that ended early, panicked or did not end.
+    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
+        self.supervisor.run(asked, WORKERS_GRACE).await?;
+        let asked_at = clock::now();
+        let leave = async {
+            let scrape = self.views.scrapes().final_scrape(asked_at).await;
+            tracing::info!(?scrape, "waited for a last scrape");
+            self.supervisor.finish(SERVERS_GRACE).await
+        };
+        let Ok(asked_again) = signal::asked_to_stop(1) else {
+            return leave.await;
+        };
+        tracing::info!("stopping; the counts stay readable until the next scrape");
+        tokio::select! {
+            left = leave => left,
+            () = asked_again => Err(Failure::Aborted),
+        }
+    }
+}
+
+/// The legs of a canary that are configured, and where they go.
+fn legs(canary: &config::Canary) -> impl Iterator<Item = (Leg, &url::Url)> {
+    [(Leg::Direct, &canary.direct), (Leg::Proxy, &canary.proxy)]
+        .into_iter()
+        .filter_map(|(leg, url)| Some((leg, url.as_ref()?)))
+}
+
+fn metrics(config: &Config) -> Metrics {
+    let plans = config.canaries.iter().flat_map(|canary| {
+        legs(canary).map(|(leg, _)| LegPlan {
+            canary: &canary.name,
+            leg,
+            streams: canary.streams,
+            interval: canary.heartbeat.expected,
+        })
+    });
+    Metrics::new(plans, config.logs.iter().map(|source| source.name.as_str()))
+}
+
+fn spawn_canary(
+    supervisor: &mut Supervisor,
+    canary: &config::Canary,
+    metrics: &Metrics,
+    journal: &SharedJournal,
+) -> Result<(), StartError> {
+    for (leg, url) in legs(canary) {
+        let Some(metrics) = metrics.leg(&canary.name, leg) else {
+            continue;
+        };
+        let recorder = LegRecorder {
+            metrics,
+            journal: journal.clone(),
+        };
+        for slot in 0..canary.streams {
+            let settings = settings(canary, leg, url.clone());
+            let http = Http::new(&http::Settings {
+                headers: canary.headers.clone(),
+                bearer_token_file: canary.bearer_token_file.clone(),
+                connect_timeout: canary.connect_timeout,
+            })?;
+            let recorder = recorder.clone();
+            let stop = supervisor.workers_stop();
+            let task = canary::run(settings, http, stop, move |event| recorder.record(event));
+            supervisor.spawn(format!("canary {} {leg} {slot}", canary.name), task);
+        }
+    }
+    Ok(())
+}
+
+fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
+    let affinity = canary.affinity;
+    Settings {
+        leg,
+        url,
+        transport: canary.transport,
+        connect_timeout: canary.connect_timeout,
+        max_age: canary.max_age,
+        heartbeat: Expectation {
+            interval: canary.heartbeat.expected,
+            tolerance: canary.heartbeat.tolerance,
+        },
+        affinity: (!affinity.interval.is_zero()).then_some((affinity.interval, affinity.requests)),
+    }
+}
+
+fn spawn_source(
+    supervisor: &mut Supervisor,
+    source: &config::LogSource,
+    metrics: &Metrics,
+    journal: &SharedJournal,
+) {
+    let Some(metrics) = metrics.source(&source.name) else {
+        return;
+    };
+    for note in source.format.limits() {
+        tracing::warn!(source = source.name, "log_format: {note}");
+    }
+    let recorder = SourceRecorder {
+        metrics,
+        journal: journal.clone(),
+    };
+    let task = LogTask::new(source, recorder).run(supervisor.workers_stop());
+    supervisor.spawn(format!("log {}", source.name), task);
+}
+
+fn views(config: Config, metrics: &Arc<Metrics>, journal: &SharedJournal) -> Views {
+    let started_at = clock::wall();
+    let (rendered, viewed, journal) = (Arc::clone(metrics), Arc::clone(metrics), journal.clone());
+    let status = move || status(&config, &viewed, &journal, started_at);
+    Views::new(move || rendered.render(), status)
+}
+
+fn status(
+    config: &Config,
+    metrics: &Metrics,
+    journal: &SharedJournal,
+    started_at: SystemTime,
+) -> Status {
+    let at = clock::wall();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        at,
+        legs: config
+            .canaries
+            .iter()
+            .flat_map(|canary| legs(canary).map(move |(leg, url)| (canary, leg, url)))
+            .filter_map(|(canary, leg, url)| {
+                Some(view::leg(
+                    &*metrics.leg(&canary.name, leg)?,
+                    canary,
+                    url,
+                    at,
+                ))
+            })
+            .collect(),
+        sources: config
+            .logs
+            .iter()
+            .filter_map(|source| Some(view::source(&*metrics.source(&source.name)?, source, at)))
+            .collect(),
+        disconnects: journal.since(0),
+    }
+}

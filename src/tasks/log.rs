@@ -1,0 +1,140 @@
+//! One log source: its files followed, each line read, each event told.
+//!
+//! It decides nothing: `tail` judges files, `access_log` judges lines. Polling is the truth; a notification
+//! only makes the next look come earlier.
+
+use std::hash::RandomState;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use super::record::SourceRecorder;
+use super::tail::{Follower, Found, Start};
+use super::wake::{PERIOD, Watch};
+use crate::access_log::event::Event;
+use crate::access_log::reader::Reader;
+use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
+use crate::config::LogSource;
+
+/// A log source at work.
+pub struct LogTask {
+    reader: Reader,
+    access: Follower,
+    error: Follower,
+    watch: Watch,
+    recorder: SourceRecorder,
+    events: Vec<Event>,
+}
+
+/// Which of a source's logs a line stands in.
+#[derive(Clone, Copy)]
+enum Log {
+    Access,
+    Error,
+}
+
+impl LogTask {
+    /// Prepares the source and takes its first look: what the files hold by now is not counted.
+    pub fn new(source: &LogSource, recorder: SourceRecorder) -> Self {
+        let sessions = Table::new(RandomState::new(), DEFAULT_SESSIONS, DEFAULT_IDLE);
+        let has_error_log = !source.error_files.is_empty();
+        let patterns: Vec<String> = source
+            .files
+            .iter()
+            .chain(&source.error_files)
+            .cloned()
+            .collect();
+        let mut task = Self {
+            reader: Reader::new(
+                source.format.clone(),
+                source.streams.clone(),
+                has_error_log,
+                sessions,
+            ),
+            access: Follower::new(source.files.clone(), Start::End),
+            error: Follower::new(source.error_files.clone(), Start::End),
+            watch: Watch::new(&patterns, PERIOD),
+            recorder,
+            events: Vec::new(),
+        };
+        task.poll(clock::now());
+        task
+    }
+
+    /// Reads until `stop`, then what is written by then.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if self.poll(clock::now()) {
+                // More is waiting, but other tasks share this thread.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.watch.changed() => {}
+                () = clock::sleep_until(self.reader.deadline()) => {}
+            }
+        }
+        while self.poll(clock::now()) {}
+        self.reader.finish(&mut self.events);
+        self.tell();
+    }
+
+    /// One look at all files; says whether more is waiting. The error log first, so that a stream's end
+    /// finds its cause there.
+    fn poll(&mut self, now: Instant) -> bool {
+        let more_errors = self.poll_one(now, Log::Error);
+        let more = self.poll_one(now, Log::Access);
+        self.reader.tick(now, &mut self.events);
+        self.tell();
+        self.recorder
+            .metrics
+            .lag(self.access.lag_bytes() + self.error.lag_bytes());
+        more || more_errors
+    }
+
+    fn poll_one(&mut self, now: Instant, log: Log) -> bool {
+        let Self {
+            reader,
+            access,
+            error,
+            recorder,
+            events,
+            ..
+        } = self;
+        let follower = match log {
+            Log::Access => access,
+            Log::Error => error,
+        };
+        let wall = clock::wall();
+        follower.poll(now, &mut |found| match found {
+            Found::Line(line) => {
+                recorder.metrics.line(wall);
+                match log {
+                    Log::Access => drop(reader.access(now, line, events)),
+                    Log::Error => reader.error(now, line, events),
+                }
+            }
+            Found::Bytes(bytes) => recorder.metrics.read(bytes),
+            Found::Rotated(kind) => recorder.metrics.rotated(kind),
+            Found::Lost { cause, bytes } => recorder.metrics.lost(cause, bytes),
+            Found::OpenFailed(kind) | Found::ReadFailed(kind) => {
+                let source = recorder.metrics.name();
+                tracing::debug!(source, %kind, "a log file cannot be read");
+            }
+            Found::ListingCapped => {
+                tracing::debug!(
+                    source = recorder.metrics.name(),
+                    "more files match than are looked at"
+                );
+            }
+        })
+    }
+
+    fn tell(&mut self) {
+        for event in self.events.drain(..) {
+            self.recorder.record(&event);
+        }
+    }
+}
