@@ -175,7 +175,8 @@ def streams_panels():
         ),
         stat(
             "Abnormal ends per stream",
-            "Abnormal ends for each canary stream held. Alert HolterDisconnectSpike from 0.05 in 5 minutes, at least 10 ends.",
+            "Abnormal ends for each canary stream held, in the window of one point. Alert HolterDisconnectSpike counts 5 minutes:"
+            " from 0.05, at least 10 ends, and 4 times the usual.",
             f"sum(increase({select('holter_canary_disconnects_total', ABNORMAL)}[$__rate_interval]))"
             f" / (sum({select('holter_canary_streams')}) > 0)",
             "none",
