@@ -1,0 +1,20 @@
+# make demo     see it work: nothing but the Rust toolchain is needed
+# make test     installs what the tests need, and runs them all
+# make check    format, lints, licences and sources, docs
+.PHONY: demo setup test check
+
+demo:
+	cargo run --release -- demo
+
+setup:
+	scripts/setup
+
+test: setup
+	cargo test --locked
+
+check: setup
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo fetch --locked
+	tests/.tools/bin/cargo-deny --offline check licenses bans sources
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps
