@@ -48,7 +48,7 @@ impl Wire {
 
     /// Reads until `text` stands in the answer, and forgets everything up to it.
     pub(crate) fn until(&mut self, text: &str) -> String {
-        loop {
+        for _ in 0..READS_MAX {
             if let Some((before, rest)) = self.seen.split_once(text) {
                 let before = before.to_owned();
                 self.seen = rest.to_owned();
@@ -56,6 +56,7 @@ impl Wire {
             }
             assert!(self.read(), "ended before {text:?}: {:?}", self.seen);
         }
+        panic!("{text:?} never came: {:?}", self.seen);
     }
 
     pub(crate) fn ending(&mut self) -> Ended {
