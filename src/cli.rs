@@ -254,13 +254,6 @@ mod tests {
                 web_listen_address: at("[::1]:9"),
             }),
         );
-        check(
-            "healthcheck http://h:1/-/healthy",
-            Command::Healthcheck(HealthcheckArgs {
-                web_listen_address: at(":10048"),
-                url: Some("http://h:1/-/healthy".parse().expect("url")),
-            }),
-        );
     }
 
     #[test]

@@ -50,9 +50,11 @@ async fn obey(cli: &Cli) -> ExitCode {
             }
             Err(error) => fail(&error, 2),
         },
-        Some(Command::Healthcheck(args)) => healthcheck::check(&args.web_listen_address.to_string())
-            .await
-            .map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS),
+        Some(Command::Healthcheck(args)) => {
+            healthcheck::check(&args.web_listen_address.to_string())
+                .await
+                .map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -3,6 +3,11 @@
     clippy::disallowed_methods,
     reason = "one origin for the test's own time line"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holter::config::{Affinity, Canary, Config, Heartbeat, LogFormat, Problem, Transport};
+use holter::access_log::{Format, nginx};
+use holter::canary::Transport;
+use holter::config::{Affinity, Canary, Config, Heartbeat, Problem};
 use proptest::prelude::*;
 
 fn yaml_files(folder: &str) -> Vec<PathBuf> {
@@ -96,7 +98,7 @@ canaries:
 logs:
 - name: b
   format: nginx
-  log_format: '$status'
+  log_format: '$request $status'
   files: [/f1, /f2]
   error_files: [/e]
   streams: { paths: [/s] }";
@@ -132,12 +134,8 @@ fn values_arrive_where_they_belong() {
     assert_eq!(config.canaries, [full_canary()]);
     let log = &config.logs[0];
     assert_eq!(log.name, "b");
-    assert_eq!(log.format, LogFormat::Nginx("$status".to_owned()));
-    let place = &log.format_at;
-    assert_eq!(
-        (place.line, place.column, &*place.path),
-        (17, 15, "logs[0].log_format")
-    );
+    let format = nginx::Format::compile("$request $status").expect("compiled");
+    assert_eq!(log.format, Format::Nginx(format));
     assert_eq!(
         (&log.files[..], &log.error_files[..]),
         (&["/f1".into(), "/f2".into()][..], &["/e".into()][..])

@@ -1,4 +1,9 @@
 //! Every way a stream can end on a real socket, and the reason that the canary gives for it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -144,6 +149,7 @@ fn first_end(url: &str) -> Reason {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_stream_over_http_1() {
     let table: &[(&str, Script, Reason)] = &[
         (

@@ -1,4 +1,9 @@
 //! Properties of the wire tap, with `eventsource-stream` as the oracle for what dispatches.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 use std::convert::Infallible;
 

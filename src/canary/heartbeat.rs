@@ -116,13 +116,13 @@ impl Heartbeats {
             gap: Some(gap),
             ..Beat::default()
         };
-        if kind.is_periodic() {
-            if let Some(before) = self.last_periodic.replace(now) {
-                let apart = now.saturating_duration_since(before);
-                beat.burst = self.is_burst(apart);
-                if !beat.burst {
-                    beat.learned = self.learn(apart);
-                }
+        if kind.is_periodic()
+            && let Some(before) = self.last_periodic.replace(now)
+        {
+            let apart = now.saturating_duration_since(before);
+            beat.burst = self.is_burst(apart);
+            if !beat.burst {
+                beat.learned = self.learn(apart);
             }
         }
         beat

@@ -142,6 +142,8 @@ pub struct Canary {
     wish: Duration,
     /// Attempts that failed since the last held stream.
     failures: u32,
+    /// The session has held a stream: refused everywhere now, it is lost; before that, it never was good.
+    session_was_good: bool,
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
     opened_at: Option<Instant>,
@@ -150,7 +152,7 @@ pub struct Canary {
     history: History,
     affinity: Affinity,
     next_affinity: Option<Instant>,
-    next_ping: u64,
+    next_probe: u64,
     out: Vec<Output>,
 }
 
@@ -166,6 +168,7 @@ impl Canary {
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             wish: Duration::ZERO,
             failures: 0,
+            session_was_good: false,
             in_flight: None,
             outbox: VecDeque::new(),
             opened_at: None,
@@ -174,7 +177,7 @@ impl Canary {
             history: History::default(),
             affinity: Affinity::default(),
             next_affinity: None,
-            next_ping: rpc::INITIALIZE_ID + 1,
+            next_probe: rpc::INITIALIZE_ID + 1,
             settings,
             out: Vec::new(),
         }
@@ -281,26 +284,26 @@ impl Canary {
         }
         self.affinity
             .concludes_gone(self.settings.leg == Leg::Direct);
-        let was_good = self.failures == 0 && self.history.has_streams();
         let reason = if self.protocol.has_session() {
             Reason::SessionLost
         } else {
             Reason::Http4xx
         };
-        self.protocol.forget();
-        if was_good && reason == Reason::SessionLost {
-            // The session of an earlier stream: a client must ask for a new one, at once and without it.
-            self.tell(Event::SessionLost(LostCause::Unknown));
-            self.failures += 1;
-            let next = self.protocol.begin();
-            return self.follow(now, next);
+        let was_good = self.session_was_good && reason == Reason::SessionLost;
+        self.forget_session();
+        if !was_good {
+            return self.fail(now, reason);
         }
-        self.fail(now, reason);
+        // A client must ask for a new session, at once and without the lost one's id.
+        self.tell(Event::SessionLost(LostCause::Unknown));
+        let next = self.protocol.begin();
+        self.follow(now, next);
     }
 
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
         self.failures = 0;
+        self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
         self.tell(Event::Held {
             transport: self.protocol.transport(),
@@ -372,7 +375,12 @@ impl Canary {
         if let Some(request) = self.protocol.delete() {
             self.outbox.push_back((Purpose::Farewell, request));
         }
+        self.forget_session();
+    }
+
+    fn forget_session(&mut self) {
         self.protocol.forget();
+        self.session_was_good = false;
     }
 
     // === a held stream ===
@@ -413,6 +421,9 @@ impl Canary {
 
     /// Gaps are those between chunks: frames of one chunk came together.
     fn beat(&mut self, now: Instant, kind: Kind, first: bool) {
+        if !matches!(self.state, State::Held) {
+            return; // What the handshake says is no heartbeat.
+        }
         let beat = self.heartbeats.beat(now, kind);
         if let Some(gap) = beat.gap.filter(|_| first) {
             self.tell(Event::Gap(gap));
@@ -433,10 +444,10 @@ impl Canary {
             Some(Incoming::Request(id)) => Some(rpc::method_not_found(&id)),
             _ => None,
         };
-        if let Some(request) = answer.and_then(|body| self.protocol.post(body)) {
-            if self.outbox.len() < OUTBOX_MAX {
-                self.outbox.push_back((Purpose::Answer, request));
-            }
+        if let Some(request) = answer.and_then(|body| self.protocol.post(body))
+            && self.outbox.len() < OUTBOX_MAX
+        {
+            self.outbox.push_back((Purpose::Answer, request));
         }
         if let State::Joining { .. } = self.state {
             let next = self.protocol.heard(message);
@@ -453,7 +464,7 @@ impl Canary {
             return;
         }
         for _ in 0..requests {
-            self.push_ping(Purpose::Affinity);
+            self.push_probe(Purpose::Affinity);
         }
     }
 
@@ -465,10 +476,10 @@ impl Canary {
         Some(now + interval.mul_f64(0.75 + 0.25 * self.random.f64()))
     }
 
-    fn push_ping(&mut self, purpose: Purpose) {
-        let ping = rpc::ping(self.next_ping);
-        self.next_ping += 1;
-        if let Some(request) = self.protocol.post(ping) {
+    fn push_probe(&mut self, purpose: Purpose) {
+        let id = self.next_probe;
+        self.next_probe += 1;
+        if let Some(request) = self.protocol.probe(id) {
             self.outbox.push_back((purpose, request));
         }
     }
@@ -578,7 +589,7 @@ impl Canary {
                 unreachable: 0,
                 deadline: now + CHECK_TIMEOUT,
             };
-            self.push_ping(Purpose::Check);
+            self.push_probe(Purpose::Check);
         } else {
             self.conclude(now, evidence);
         }
@@ -607,7 +618,7 @@ impl Canary {
         }
         self.affinity.refused();
         if self.affinity.is_open(false) {
-            return self.push_ping(Purpose::Check);
+            return self.push_probe(Purpose::Check);
         }
         let gone = self.affinity.concludes_gone(false);
         self.conclude_check(
@@ -626,7 +637,7 @@ impl Canary {
         };
         *unreachable += 1;
         if *unreachable < UNREACHABLE_MAX {
-            return self.push_ping(Purpose::Check);
+            return self.push_probe(Purpose::Check);
         }
         self.affinity.concludes_gone(false);
         self.conclude_check(now, verdict);
@@ -635,7 +646,7 @@ impl Canary {
     fn conclude_check(&mut self, now: Instant, survival: Survival) {
         if let State::Checking { evidence, .. } = self.state {
             if matches!(survival, Survival::Gone | Survival::Unreachable) {
-                self.protocol.forget();
+                self.forget_session();
                 self.tell(Event::SessionLost(LostCause::Unknown));
             }
             self.conclude(

@@ -51,6 +51,13 @@ pub fn ping(id: u64) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "method": "ping" }).to_string()
 }
 
+/// A notification without effect: no request has this id. It is answered by a status alone, so that asking
+/// over HTTP+SSE, where answers come on the stream, does not break the very silence that is watched.
+pub fn cancelled(id: u64) -> String {
+    let params = json!({ "requestId": format!("holter-{id}"), "reason": "no such request" });
+    json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }).to_string()
+}
+
 /// The answer to the server's `ping`, which must be given promptly.
 pub fn pong(id: &Value) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string()

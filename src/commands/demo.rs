@@ -12,6 +12,7 @@ use crate::cli::DemoArgs;
 use crate::config::{Config, Problem};
 use crate::lab::proxy::LOG_FORMAT;
 use crate::lab::{Lab, Plan};
+use crate::reason::Reason;
 use crate::status::journal::{Disconnect, Origin, SharedJournal};
 use crate::tasks::app::App;
 use crate::tasks::supervisor::Supervisor;
@@ -54,7 +55,9 @@ pub async fn run(args: &DemoArgs) -> Result<(), DemoError> {
     let lab = Lab::start(dir.path(), Plan::default()).await?;
     let config = Config::parse(&configuration(&lab), "demo.yaml").map_err(DemoError::Config)?;
     let asked = signal::asked_to_stop(1)?;
-    let app = App::start(config, &args.web_listen_address.to_string()).await.map_err(RunError::from)?;
+    let app = App::start(config, &args.web_listen_address.to_string())
+        .await
+        .map_err(RunError::from)?;
     introduce(&app, &lab, dir.path());
 
     let mut scenery = Supervisor::new();
@@ -69,13 +72,20 @@ pub async fn run(args: &DemoArgs) -> Result<(), DemoError> {
     };
     // The exporter leaves first, as it would beside a server that goes on.
     app.run(over).await.map_err(RunError::from)?;
-    scenery.run(std::future::ready(()), Duration::from_secs(3)).await.map_err(RunError::from)?;
+    scenery
+        .run(std::future::ready(()), Duration::from_secs(3))
+        .await
+        .map_err(RunError::from)?;
     Ok(())
 }
 
 /// What a user would write to watch the laboratory.
 fn configuration(lab: &Lab) -> String {
-    let replica = lab.replicas().first().map(ToString::to_string).unwrap_or_default();
+    let replica = lab
+        .replicas()
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let proxy = lab.proxy();
     let access_log = lab.access_log().display();
     let error_log = lab.error_log().display();
@@ -115,7 +125,8 @@ legs, and reads the proxy's log ({dir}).
       holter_log_streams_closed_total    why the users' streams ended
       holter_canary_heartbeat_gap_seconds, holter_canary_affinity_misses_total
 
-Every stream that ends, with its reason and on whose side (Ctrl-C stops):
+Every stream that ends, with its reason and on whose side; requests that were refused a stream are on the page.
+Ctrl-C stops.
 ",
         proxy = lab.proxy(),
         dir = dir.display(),
@@ -127,8 +138,10 @@ async fn narrate(journal: SharedJournal, stop: tokio_util::sync::CancellationTok
     let mut told = 0;
     loop {
         for disconnect in journal.since(told) {
-            say(&line(&disconnect));
             told = disconnect.seq;
+            if !is_refusal(&disconnect) {
+                say(&line(&disconnect));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -137,18 +150,38 @@ async fn narrate(journal: SharedJournal, stop: tokio_util::sync::CancellationTok
     }
 }
 
+/// A user's request for a stream that never opened: round robin causes dozens, and they stand on the page.
+fn is_refusal(disconnect: &Disconnect) -> bool {
+    disconnect.end.reason == Reason::Http4xx
+}
+
 fn line(disconnect: &Disconnect) -> String {
     let end = &disconnect.end;
     let time = humantime::format_rfc3339_seconds(end.at).to_string();
     let time = time.get(11..19).unwrap_or_default();
     let who = match &end.origin {
         Origin::Canary { canary, leg } => format!("canary {canary}, {leg} leg"),
-        Origin::Log { source, upstream: Some(upstream) } => format!("user via {source} to {upstream}"),
-        Origin::Log { source, upstream: None } => format!("user via {source}"),
+        Origin::Log {
+            source,
+            upstream: Some(upstream),
+        } => format!("user via {source} to {upstream}"),
+        Origin::Log {
+            source,
+            upstream: None,
+        } => format!("user via {source}"),
     };
-    let age = end.age_seconds.map(|age| format!("after {age:.1} s")).unwrap_or_default();
-    let silence = end.silence_seconds.map(|silence| format!(", silent for {silence:.1} s")).unwrap_or_default();
-    format!("{time}  {:<17} side: {:<8} {who:<34} {age}{silence}", end.reason, end.side)
+    let age = end
+        .age_seconds
+        .map(|age| format!("after {age:.1} s"))
+        .unwrap_or_default();
+    let silence = end
+        .silence_seconds
+        .map(|silence| format!(", silent for {silence:.1} s"))
+        .unwrap_or_default();
+    format!(
+        "{time}  {:<17} side: {:<8} {who:<34} {age}{silence}",
+        end.reason, end.side
+    )
 }
 
 /// To standard output; a reader that left (`holter demo | head`) is no error.

@@ -136,7 +136,6 @@ fn rename(path: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LogFormat;
 
     fn flags() -> Flags {
         Flags {
@@ -166,10 +165,7 @@ logs:
             from_flags.logs[0].error_files,
             from_file.logs[0].error_files
         );
-        assert_eq!(
-            from_flags.logs[0].format,
-            LogFormat::Nginx("combined".into())
-        );
+        assert_eq!(from_flags.logs[0].format, from_file.logs[0].format);
     }
 
     #[test]
@@ -189,7 +185,7 @@ logs:
                 "holter: --canary.direct: URL is not http or https: \"127.0.0.1:3001\"; expected http://HOST[:PORT]/PATH",
                 "holter: --canary.proxy: URL has no host: \"http:///mcp\"; expected http://HOST[:PORT]/PATH",
                 "holter: --log.nginx-error: bad file \"\"; expected a path or a pattern",
-                "holter: --log.nginx-format: empty log format; expected combined, or the string of log_format",
+                "holter: --log.nginx-format: bad log_format: line 1, column 1: empty; expected `combined`, a format string, or a whole log_format directive",
                 "holter: --log.nginx: bad pattern \"a[\" at character 2 (invalid range pattern); expected *, ?, [...] or **/",
             ]
         );

@@ -33,6 +33,7 @@ pub(super) struct Families {
 }
 
 impl Families {
+    #[expect(clippy::too_many_lines, reason = "a table: one entry a family")]
     pub(super) fn register(all: &mut super::Families) -> Self {
         const LEG: &[&str] = &["canary", "leg"];
         Self {
@@ -327,10 +328,10 @@ impl LegMetrics {
                 version.to_owned(),
             ]
         };
-        if let Some(before) = before.filter(|before| *before != (transport, version)) {
-            if let Err(error) = self.info.remove_label_values(&series(before)) {
-                tracing::debug!(%error, "no info series to replace");
-            }
+        if let Some(before) = before.filter(|before| *before != (transport, version))
+            && let Err(error) = self.info.remove_label_values(&series(before))
+        {
+            tracing::debug!(%error, "no info series to replace");
         }
         self.info
             .with_label_values(&series((transport, version)))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
-use super::Transport;
+use super::{Transport, rpc};
 use crate::reason::Reason;
 use crate::sse::{Frame, Message, Tap};
 
@@ -187,6 +187,14 @@ impl Protocol {
             Self::HttpSse(script) => script.post(body),
             Self::Streamable(script) => Some(script.post(body)),
         }
+    }
+
+    /// A request without effect that shows whether the session is known where it lands.
+    pub fn probe(&self, id: u64) -> Option<Request> {
+        self.post(match self {
+            Self::HttpSse(_) => rpc::cancelled(id),
+            Self::Streamable(_) => rpc::ping(id),
+        })
     }
 
     /// The request that ends the session; `None` where there is none to end.
