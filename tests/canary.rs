@@ -490,3 +490,45 @@ fn nothing_a_server_sends_makes_it_panic_or_flood() {
     }
     assert_eq!(answered, 16, "a flood is not answered beyond the outbox");
 }
+
+#[test]
+fn what_the_handshake_says_is_no_heartbeat() {
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /m?sessionId=s1\n\n");
+    assert!(
+        !play
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Beat(_))),
+        "{:?}",
+        play.events
+    );
+    assert!(
+        play.events.contains(&Event::Bytes),
+        "but it is a sign of life"
+    );
+}
+
+#[test]
+fn asking_a_legacy_session_does_not_break_its_silence() {
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /m?sessionId=s1\n\n")
+        .reply(202);
+    play.bytes(
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2024-11-05\"}}\n\n",
+    )
+    .reply(202);
+    play.tick();
+    let [Do::Post(request)] = &play.actions[..] else {
+        panic!("{:?}", play.actions)
+    };
+    let body = request.body.as_deref().unwrap_or_default();
+    assert!(
+        body.contains("notifications/cancelled"),
+        "a request would be answered on the stream: {body}"
+    );
+}

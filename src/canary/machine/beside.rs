@@ -1,0 +1,93 @@
+//! Requests beside the stream: one in flight at a time, each with a purpose.
+
+use std::time::Instant;
+
+use super::{Canary, Do, Purpose, State};
+use crate::canary::affinity::Count;
+use crate::canary::ending::{self, Cause, Survival};
+use crate::canary::protocol::{Answer, Next};
+use crate::canary::{Event, Leg};
+
+impl Canary {
+    pub(super) fn send_next(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        if let Some((purpose, request)) = self.outbox.pop_front() {
+            let action = if request.body.is_some() {
+                Do::Post
+            } else {
+                Do::Delete
+            };
+            self.act(action(request.clone()));
+            self.in_flight = Some((purpose, request));
+        }
+    }
+
+    pub(super) fn replied(&mut self, now: Instant, answer: &Answer) {
+        let Some((purpose, request)) = self.in_flight.take() else {
+            return;
+        };
+        self.heed(answer);
+        if let State::Leaving { .. } = self.state {
+            return self.replied_leaving(purpose, request, answer);
+        }
+        match purpose {
+            Purpose::Handshake => {
+                let carried_session = self.protocol.has_affinity();
+                let next = self.protocol.replied(answer);
+                if carried_session && !matches!(next, Next::Refused(_) | Next::Fail(_)) {
+                    self.count_found();
+                }
+                self.follow(now, next);
+            }
+            Purpose::Check => self.checked(now, answer),
+            Purpose::Affinity | Purpose::Answer if answer.is_session_refusal() => {
+                self.count_refused();
+                // An answer that the server waits for must reach the right replica.
+                if purpose == Purpose::Answer
+                    && self.affinity.is_open(self.settings.leg == Leg::Direct)
+                {
+                    self.outbox.push_front((purpose, request));
+                }
+            }
+            Purpose::Affinity | Purpose::Answer if answer.status < 300 => self.count_found(),
+            Purpose::Affinity | Purpose::Answer | Purpose::Farewell => {}
+        }
+    }
+
+    pub(super) fn reply_failed(&mut self, now: Instant, cause: Cause) {
+        let Some((purpose, _)) = self.in_flight.take() else {
+            return;
+        };
+        match (&self.state, purpose) {
+            (State::Leaving { .. }, Purpose::Farewell) => self.state = State::Over,
+            (State::Leaving { .. }, _) => self.farewell(),
+            (_, Purpose::Handshake) => self.fail(now, ending::of_attempt(cause)),
+            (_, Purpose::Check) => self.unreachable(now, Survival::ProxyGone),
+            _ => {}
+        }
+    }
+
+    pub(super) fn count_found(&mut self) {
+        let count = self.affinity.found();
+        self.tell_affinity(count);
+    }
+
+    /// A refusal while the session's own stream is open is a miss; before that it proves nothing.
+    pub(super) fn count_refused(&mut self) {
+        if self.opened_at.is_some() {
+            let count = self.affinity.missed();
+            self.tell_affinity(count);
+        } else {
+            self.affinity.refused();
+        }
+    }
+
+    fn tell_affinity(&mut self, count: Count) {
+        self.tell(Event::AffinityRequests(count.requests));
+        if count.misses > 0 {
+            self.tell(Event::AffinityMisses(count.misses));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A held stream: its bytes, its beats, and the questions asked beside it.
+
+use std::time::Instant;
+
+use super::{Canary, Purpose, State, WISH_MAX};
+use crate::canary::heartbeat::Overdue;
+use crate::canary::rpc::{self, Incoming};
+use crate::canary::{Event, Kind};
+use crate::reason::Reason;
+use crate::sse::{Frame, Message};
+
+/// Answers to a server's requests that may wait to be sent; a flood beyond it is not answered.
+const OUTBOX_MAX: usize = 16;
+
+impl Canary {
+    pub(super) fn chunk(&mut self, now: Instant, bytes: &[u8]) {
+        self.history.survive(self.heartbeats.silence(now));
+        self.heartbeats.bytes(now);
+        self.tell(Event::Bytes);
+        let mut frames = Vec::new();
+        self.tap.feed(bytes, &mut |frame| frames.push(frame));
+        let mut first = true;
+        for frame in frames {
+            self.frame(now, frame, std::mem::take(&mut first));
+        }
+    }
+
+    fn frame(&mut self, now: Instant, frame: Frame, first: bool) {
+        if self.opened_at.is_none() {
+            return; // An earlier frame of this chunk ended the stream.
+        }
+        match frame {
+            Frame::Comment => self.beat(now, Kind::Comment, first),
+            Frame::Oversize => self.beat(now, Kind::Data, first),
+            Frame::Retry(pause) => self.wish = pause.min(WISH_MAX),
+            Frame::Endless => self.end(now, Reason::ProtocolError),
+            Frame::Event(message) => {
+                let incoming = rpc::read(&message.data);
+                let kind = match incoming {
+                    Some(Incoming::Ping(_)) => Kind::Ping,
+                    Some(_) => Kind::Data,
+                    None => Kind::Event,
+                };
+                self.beat(now, kind, first);
+                self.message(now, &message, incoming);
+            }
+        }
+    }
+
+    /// Gaps are those between chunks: frames of one chunk came together.
+    fn beat(&mut self, now: Instant, kind: Kind, first: bool) {
+        if !matches!(self.state, State::Held) {
+            return; // What the handshake says is no heartbeat.
+        }
+        let beat = self.heartbeats.beat(now, kind);
+        if let Some(gap) = beat.gap.filter(|_| first) {
+            self.tell(Event::Gap(gap));
+        }
+        self.tell(Event::Beat(kind));
+        if let Some(interval) = beat.learned {
+            self.tell(Event::Learned(interval));
+        }
+        if beat.burst {
+            self.tell(Event::Burst);
+        }
+    }
+
+    /// A server's requests are answered at once; during the handshake the script listens too.
+    fn message(&mut self, now: Instant, message: &Message, incoming: Option<Incoming>) {
+        let answer = match incoming {
+            Some(Incoming::Ping(id)) => Some(rpc::pong(&id)),
+            Some(Incoming::Request(id)) => Some(rpc::method_not_found(&id)),
+            _ => None,
+        };
+        if let Some(request) = answer.and_then(|body| self.protocol.post(body))
+            && self.outbox.len() < OUTBOX_MAX
+        {
+            self.outbox.push_back((Purpose::Answer, request));
+        }
+        if let State::Joining { .. } = self.state {
+            let next = self.protocol.heard(message);
+            self.follow(now, next);
+        }
+    }
+
+    fn ask_affinity(&mut self, now: Instant) {
+        self.next_affinity = self.affinity_due(now);
+        let Some((_, requests)) = self.settings.affinity else {
+            return;
+        };
+        if !self.outbox.is_empty() || self.in_flight.is_some() {
+            return;
+        }
+        for _ in 0..requests {
+            self.push_probe(Purpose::Affinity);
+        }
+    }
+
+    pub(super) fn affinity_due(&mut self, now: Instant) -> Option<Instant> {
+        let (interval, _) = self
+            .settings
+            .affinity
+            .filter(|_| self.protocol.has_affinity())?;
+        Some(now + interval.mul_f64(0.75 + 0.25 * self.random.f64()))
+    }
+
+    pub(super) fn push_probe(&mut self, purpose: Purpose) {
+        let id = self.next_probe;
+        self.next_probe += 1;
+        if let Some(request) = self.protocol.probe(id) {
+            self.outbox.push_back((purpose, request));
+        }
+    }
+
+    pub(super) fn rotation(&self) -> Option<Instant> {
+        self.opened_at?.checked_add(self.settings.max_age?)
+    }
+
+    pub(super) fn tick_held(&mut self, now: Instant) {
+        match self.heartbeats.tick(now) {
+            Some(Overdue::Late) => self.tell(Event::Late),
+            Some(Overdue::Stalled) => return self.end(now, Reason::HeartbeatTimeout),
+            None => {}
+        }
+        if self.rotation().is_some_and(|due| now >= due) {
+            self.tell_own_end(now, Reason::Rotated);
+            self.drop_all();
+            self.begin(now);
+        } else if self.next_affinity.is_some_and(|due| now >= due) {
+            self.ask_affinity(now);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The life of one canary slot: attempt, handshake, hold, end, wait, again; until told to stop.
+//!
+//! Told what happened and when, it answers with what to do and what to tell. It decides everything and
+//! does nothing itself: `tasks::canary` owns the sockets and the clock.
+
+mod attempt;
+mod beside;
+mod end;
+mod held;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use url::Url;
+
+use super::affinity::Affinity;
+use super::ending::{self, Cause, Evidence, History, Survival};
+use super::heartbeat::{Expectation, Heartbeats};
+use super::protocol::{Answer, Protocol, Request};
+use super::rpc::{self};
+use super::{Event, Leg, Transport};
+use crate::backoff::Backoff;
+use crate::reason::Reason;
+use crate::sse::Tap;
+
+/// What one slot is to hold.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which way it goes.
+    pub leg: Leg,
+    /// Where to.
+    pub url: Url,
+    /// What to speak.
+    pub transport: Transport,
+    /// Time allowed for a connection; three times as much for the whole handshake.
+    pub connect_timeout: Duration,
+    /// A stream this old is renewed.
+    pub max_age: Option<Duration>,
+    /// What is expected of the heartbeat.
+    pub heartbeat: Expectation,
+    /// How often the session is asked for on fresh connections, and how many requests each time.
+    pub affinity: Option<(Duration, usize)>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The head of the stream's answer arrived.
+    Opened(Answer),
+    /// No answer to the request for the stream.
+    OpenFailed(Cause),
+    /// Bytes of the stream.
+    Chunk(Bytes),
+    /// The stream ended.
+    Ended(Cause),
+    /// The post or delete in flight was answered.
+    Replied(Answer),
+    /// It was not.
+    ReplyFailed(Cause),
+    /// The [`Canary::deadline`] passed.
+    Tick,
+    /// Leave: close the stream, end the session.
+    Stop,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Do {
+    /// GET the stream.
+    Open(Request),
+    /// POST on a fresh connection; at most one request but the stream is in flight.
+    Post(Request),
+    /// DELETE on a fresh connection.
+    Delete(Request),
+    /// Drop the stream, or the request for it.
+    Close,
+    /// Drop the request in flight.
+    Abandon,
+}
+
+/// One answer of [`Canary::handle`].
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Do this.
+    Do(Do),
+    /// Tell the observers.
+    Tell(Event),
+}
+
+/// Waits after failures: from a second to a minute.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// No server's wish for a pause is honoured longer than this, or a canary could be silenced.
+const WISH_MAX: Duration = Duration::from_secs(300);
+
+#[derive(Debug)]
+enum State {
+    Waiting {
+        until: Instant,
+    },
+    Joining {
+        deadline: Instant,
+    },
+    Held,
+    Checking {
+        evidence: Evidence,
+        unreachable: u32,
+        deadline: Instant,
+    },
+    Leaving {
+        deadline: Instant,
+    },
+    Over,
+}
+
+/// What a request in flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Handshake,
+    Answer,
+    Affinity,
+    Check,
+    Farewell,
+}
+
+/// One canary slot.
+#[derive(Debug)]
+pub struct Canary {
+    settings: Settings,
+    protocol: Protocol,
+    state: State,
+    random: fastrand::Rng,
+    backoff: Backoff,
+    /// The pause that the server asked for, by `retry` or `Retry-After`.
+    wish: Duration,
+    /// Attempts that failed since the last held stream.
+    failures: u32,
+    /// The session has held a stream: refused everywhere now, it is lost; before that, it never was good.
+    session_was_good: bool,
+    in_flight: Option<(Purpose, Request)>,
+    outbox: VecDeque<(Purpose, Request)>,
+    opened_at: Option<Instant>,
+    tap: Tap,
+    heartbeats: Heartbeats,
+    history: History,
+    affinity: Affinity,
+    next_affinity: Option<Instant>,
+    next_probe: u64,
+    out: Vec<Output>,
+}
+
+impl Canary {
+    /// A slot that makes its first attempt within a second of `now`; `seed` spreads it and its waits.
+    pub fn new(settings: Settings, now: Instant, seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let until = now + Duration::from_secs(1).mul_f64(random.f64());
+        Self {
+            protocol: Protocol::new(settings.transport, settings.url.clone()),
+            state: State::Waiting { until },
+            random,
+            backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
+            wish: Duration::ZERO,
+            failures: 0,
+            session_was_good: false,
+            in_flight: None,
+            outbox: VecDeque::new(),
+            opened_at: None,
+            tap: Tap::default(),
+            heartbeats: Heartbeats::new(settings.heartbeat, now),
+            history: History::default(),
+            affinity: Affinity::default(),
+            next_affinity: None,
+            next_probe: rpc::INITIALIZE_ID + 1,
+            settings,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened; says what to do and what to tell, in order.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        match input {
+            Input::Opened(answer) => self.opened(now, &answer),
+            Input::OpenFailed(cause) => self.fail(now, ending::of_attempt(cause)),
+            Input::Chunk(bytes) => self.chunk(now, &bytes),
+            Input::Ended(cause) => self.stream_ended(now, cause),
+            Input::Replied(answer) => self.replied(now, &answer),
+            Input::ReplyFailed(cause) => self.reply_failed(now, cause),
+            Input::Tick => self.tick(now),
+            Input::Stop => self.stop(now),
+        }
+        self.send_next();
+        std::mem::take(&mut self.out)
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Tick`].
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } => Some(until),
+            State::Joining { deadline }
+            | State::Checking { deadline, .. }
+            | State::Leaving { deadline } => Some(deadline),
+            State::Held => [
+                self.heartbeats.deadline(),
+                self.rotation(),
+                self.next_affinity,
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            State::Over => None,
+        }
+    }
+
+    /// Whether the slot was stopped and has said farewell.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.out.push(Output::Tell(event));
+    }
+
+    fn act(&mut self, action: Do) {
+        self.out.push(Output::Do(action));
+    }
+
+    fn tick(&mut self, now: Instant) {
+        match self.state {
+            State::Waiting { until } if now >= until => self.begin(now),
+            State::Joining { deadline } if now >= deadline => {
+                // An open stream that does not say what the protocol demands, or no answer at all.
+                let silent = self.opened_at.is_none();
+                self.fail(
+                    now,
+                    if silent {
+                        Reason::HeartbeatTimeout
+                    } else {
+                        Reason::ProtocolError
+                    },
+                );
+            }
+            State::Held => self.tick_held(now),
+            State::Checking { deadline, .. } if now >= deadline => {
+                self.drop_all();
+                self.conclude_check(now, Survival::Undecided);
+            }
+            State::Leaving { deadline } if now >= deadline => self.state = State::Over,
+            _ => {}
+        }
+    }
+}
