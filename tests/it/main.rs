@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+mod dashboard;
 mod harness;
 mod scenarios;
 mod startup;

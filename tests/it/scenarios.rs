@@ -29,8 +29,8 @@ enum Transport {
 }
 
 /// Holter before real servers. Dropped in this order.
-struct Scene {
-    holter: Holter,
+pub(crate) struct Scene {
+    pub(crate) holter: Holter,
     nginx: Nginx,
     replicas: Replicas,
     /// The replica of the canary's direct leg. With `ip_hash` nginx chooses it too, for whoever comes
@@ -39,7 +39,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn start(balance: Balance, heartbeat: Duration, read_timeout_seconds: u32) -> Self {
+    pub(crate) fn start(balance: Balance, heartbeat: Duration, read_timeout_seconds: u32) -> Self {
         let transport = Transport::StreamableHttp;
         Self::start_with(transport, balance, heartbeat, read_timeout_seconds)
     }
@@ -72,14 +72,14 @@ impl Scene {
     }
 
     /// A client that comes from 127.0.0.1, with a session.
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let mut client = Client::new(self.nginx.address, None, Cookies::Kept);
         client.initialize();
         client
     }
 
     /// Clients from several networks, each with a session and some requests in it; how many missed.
-    fn clients(&self) -> usize {
+    pub(crate) fn clients(&self) -> usize {
         let statuses = (1..=CLIENTS).flat_map(|network| {
             let from = Ipv4Addr::new(10, 0, network, 1);
             let mut client = Client::new(self.nginx.address, Some(from), Cookies::Kept);
@@ -106,9 +106,14 @@ impl Scene {
     }
 
     /// Waits until both legs hold their stream.
-    fn wait_for_both_legs(&self) {
+    pub(crate) fn wait_for_both_legs(&self) {
         self.wait_for_count(r#"holter_canary_streams{canary="it",leg="direct"}"#, 1);
         self.wait_for_count(r#"holter_canary_streams{canary="it",leg="proxy"}"#, 1);
+    }
+
+    /// Kills the replica that the direct leg and, with `ip_hash`, everybody from 127.0.0.1 is on.
+    pub(crate) fn kill_owner(&mut self) {
+        self.replicas.named(&self.owner).kill();
     }
 
     /// Waits until the canary has sent a full round of affinity requests on each leg.
@@ -207,7 +212,7 @@ fn a_killed_replica_is_server_cut() {
     scene.wait_for_both_legs();
     let mut stream = scene.client().stream();
     stream.wait_for_line(": keepalive");
-    scene.replicas.named(&scene.owner).kill();
+    scene.kill_owner();
     assert_eq!(stream.wait_for_end(), End::Cut);
     scene.wait_for_count(r#"holter_log_streams_closed_total{reason="server_cut"}"#, 1);
     scene.wait_for_count(

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking")]
 
 mod alerts;
+mod catalogue;
 mod dashboards;
 mod deploy;
 mod files;

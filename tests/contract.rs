@@ -1,0 +1,242 @@
+//! What the project promises in several places at once, held together: metric names, the README's table, the
+//! layers rule.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test contract` rewrites what is generated; read the difference.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holter::canary::Leg;
+use holter::metrics::{LegPlan, Metrics};
+use regex::Regex;
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn metrics() -> Metrics {
+    let plan = LegPlan {
+        canary: "weather",
+        leg: Leg::Proxy,
+        streams: 1,
+        interval: None,
+    };
+    Metrics::new([plan], ["edge"])
+}
+
+/// Compares a file with what the code says, or rewrites it.
+fn check_golden(path: &Path, expected: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, expected).unwrap();
+    }
+    assert!(
+        read(path) == expected,
+        "{} is out of date: UPDATE_GOLDEN=1 cargo test --test contract",
+        path.display()
+    );
+}
+
+#[test]
+fn the_catalogue_is_as_on_file() {
+    let mut text = String::new();
+    for family in metrics().catalogue() {
+        writeln!(
+            text,
+            "{} {} [{}] {}",
+            family.name,
+            family.kind,
+            family.labels.join(","),
+            family.help
+        )
+        .unwrap();
+    }
+    check_golden(&root("tests/golden/metrics.txt"), &text);
+}
+
+#[test]
+fn the_readme_has_the_table_of_metrics() {
+    const BEGIN: &str = "<!-- metrics: generated from the code, see CONTRIBUTING.md -->\n";
+    const END: &str = "<!-- end of metrics -->";
+    let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for family in metrics().catalogue() {
+        let labels = family.labels.join(", ");
+        writeln!(
+            table,
+            "| `{}` | {} | {labels} | {} |",
+            family.name, family.kind, family.help
+        )
+        .unwrap();
+    }
+    let path = root("README.md");
+    let readme = read(&path);
+    let (before, rest) = readme.split_once(BEGIN).expect("the begin mark");
+    let (_, after) = rest.split_once(END).expect("the end mark");
+    check_golden(&path, &format!("{before}{BEGIN}{table}{END}{after}"));
+}
+
+#[test]
+fn prose_names_only_metrics_that_exist() {
+    let catalogue = metrics()
+        .catalogue()
+        .iter()
+        .map(|family| family.name.clone())
+        .collect::<BTreeSet<_>>();
+    let name = Regex::new(r"\bholter_[a-z_]+[a-z]\b").unwrap();
+    for path in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "src/commands/demo.rs",
+    ] {
+        for found in name.find_iter(&read(&root(path))) {
+            assert!(
+                catalogue.contains(found.as_str()),
+                "{path}: {}",
+                found.as_str()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_family_is_in_the_catalogue_and_every_series_starts_at_0() {
+    let metrics = metrics();
+    let names: BTreeSet<_> = metrics
+        .catalogue()
+        .iter()
+        .map(|family| family.name.as_str())
+        .collect();
+    let text = metrics.render();
+    let families = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let families: BTreeSet<_> = families
+        .filter(|name| !name.starts_with("process_"))
+        .collect();
+    assert!(
+        families.is_subset(&names),
+        "{:?}",
+        families.difference(&names)
+    );
+    // Known only once seen: what was negotiated, the learned interval, the upstreams.
+    let later = [
+        "holter_canary_heartbeat_expected_seconds",
+        "holter_canary_info",
+        "holter_log_upstream_streams_closed_total",
+    ];
+    let absent: Vec<_> = names.difference(&families).copied().collect();
+    assert_eq!(absent, later);
+    for line in text.lines().filter(|line| line.starts_with("holter_")) {
+        let value = line.rsplit(' ').next().unwrap();
+        assert!(
+            value == "0" || line.starts_with("holter_build_info"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    for family in metrics().catalogue() {
+        assert!(family.name.starts_with("holter_"), "{}", family.name);
+        assert_eq!(
+            family.name.ends_with("_total"),
+            family.kind == "counter",
+            "{}",
+            family.name
+        );
+        assert!(
+            family.help.ends_with('.'),
+            "{}: {}",
+            family.name,
+            family.help
+        );
+    }
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root("src"), &mut found);
+    assert!(found.len() > 50, "only {} files found", found.len());
+    found
+}
+
+/// The text without the tests, which stand last.
+fn product_code(path: &Path) -> String {
+    let text = read(path);
+    text.split(
+        "
+#[cfg(test)]
+",
+    )
+    .next()
+    .unwrap_or_default()
+    .to_owned()
+}
+
+#[test]
+fn only_the_shell_waits_and_only_metrics_knows_prometheus() {
+    let shell = Regex::new(r"^(tasks|commands|lab)/|^main\.rs$").unwrap();
+    let waits = Regex::new(r"\b(tokio|reqwest|axum|hyper)::|\basync (fn|move|\{)|\bstd::fs\b|Instant::now|SystemTime::now").unwrap();
+    let prometheus = Regex::new(r"\bprometheus::").unwrap();
+    for path in sources() {
+        let name = path
+            .strip_prefix(root("src"))
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let is_test = name.ends_with("tests.rs");
+        let code = product_code(&path);
+        let code: String = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        if !shell.is_match(&name) && !is_test {
+            assert!(
+                !waits.is_match(&code),
+                "{name} is pure, but has {:?}",
+                waits.find(&code).map(|m| m.as_str())
+            );
+        }
+        if !name.starts_with("metrics/") {
+            assert!(!prometheus.is_match(&code), "{name} knows prometheus");
+        }
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    for path in sources() {
+        let text = read(&path);
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{}: {lines} lines; split it", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{}: says not what it owns",
+            path.display()
+        );
+    }
+}
