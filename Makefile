@@ -4,7 +4,7 @@
 .PHONY: demo setup test check
 
 demo:
-	cargo run --release -- demo
+	cargo run --locked -- demo
 
 setup:
 	scripts/setup

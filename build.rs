@@ -3,7 +3,13 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    println!("cargo::rerun-if-changed=build.rs");
+    // Moves with each commit and checkout; in a source archive there is no git to ask.
+    if let Some(log) =
+        first_line(Command::new("git").args(["rev-parse", "--git-path", "logs/HEAD"]))
+    {
+        println!("cargo::rerun-if-changed={log}");
+    }
     println!("cargo::rerun-if-env-changed=HOLTER_REVISION");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     // `rustc 1.95.0 (59807616e 2026-04-14)`: the second word is the version.

@@ -108,6 +108,21 @@ impl Reason {
         }
     }
 
+    /// Whether it is the reason of an attempt that gave no stream, rather than of a stream's end.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectRefused
+                | Self::ConnectTimeout
+                | Self::DnsError
+                | Self::TlsError
+                | Self::NoUpstream
+                | Self::Http4xx
+                | Self::Http5xx
+                | Self::SessionLost
+        )
+    }
+
     /// On whose side the end came about, where a *proxy's own log* gave this reason: the proxy sees
     /// both of its connections, so a reason it can name has a side.
     pub fn side_in_proxy_log(self) -> Side {

@@ -403,7 +403,7 @@ fn a_lost_session_is_replaced_at_once_and_its_id_not_sent() {
         play.events
             .contains(&Event::SessionLost(LostCause::Unknown))
     );
-    let [Do::Post(request)] = &play.actions[..] else {
+    let [Do::Close, Do::Post(request)] = &play.actions[..] else {
         panic!("{:?}", play.actions)
     };
     assert!(

@@ -14,7 +14,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use holter::access_log::nginx::Format;
 use holter::canary::Leg;
+use holter::config::Config;
+use holter::lab::proxy::LOG_FORMAT;
 use holter::metrics::{LegPlan, Metrics};
 use regex::Regex;
 
@@ -84,6 +87,31 @@ fn the_readme_has_the_table_of_metrics() {
     let (before, rest) = readme.split_once(BEGIN).expect("the begin mark");
     let (_, after) = rest.split_once(END).expect("the end mark");
     check_golden(&path, &format!("{before}{BEGIN}{table}{END}{after}"));
+}
+
+/// The fenced block of the README that begins with this line.
+fn readme_block(begin: &str) -> String {
+    let readme = read(&root("README.md"));
+    let (_, rest) = readme
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("no block {begin:?}"));
+    rest.split("```").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_readme_shows_a_configuration_that_works() {
+    let config = Config::parse(&readme_block("```yaml\n"), "README.md").expect("accepted");
+    assert_eq!((config.canaries.len(), config.logs.len()), (1, 1));
+    assert_eq!(
+        config.logs[0].format.limits(),
+        [""; 0],
+        "the recommended format can tell everything"
+    );
+    let nginx = readme_block("```nginx\n");
+    assert_eq!(
+        Format::compile(nginx.lines().next().unwrap()),
+        Format::compile(LOG_FORMAT)
+    );
 }
 
 #[test]

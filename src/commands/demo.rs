@@ -12,7 +12,6 @@ use crate::cli::DemoArgs;
 use crate::config::{Config, Problem};
 use crate::lab::proxy::LOG_FORMAT;
 use crate::lab::{Lab, Plan};
-use crate::reason::Reason;
 use crate::status::journal::{Disconnect, Origin, SharedJournal};
 use crate::tasks::app::App;
 use crate::tasks::supervisor::Supervisor;
@@ -139,20 +138,13 @@ async fn narrate(journal: SharedJournal, stop: tokio_util::sync::CancellationTok
     loop {
         for disconnect in journal.since(told) {
             told = disconnect.seq;
-            if !is_refusal(&disconnect) {
-                say(&line(&disconnect));
-            }
+            say(&line(&disconnect));
         }
         tokio::select! {
             () = stop.cancelled() => return,
             () = clock::sleep_until(Some(clock::now() + LOOK)) => {}
         }
     }
-}
-
-/// A user's request for a stream that never opened: round robin causes dozens, and they stand on the page.
-fn is_refusal(disconnect: &Disconnect) -> bool {
-    disconnect.end.reason == Reason::Http4xx
 }
 
 fn line(disconnect: &Disconnect) -> String {

@@ -78,7 +78,11 @@ impl SourceRecorder {
         }
     }
 
+    /// A refused attempt is counted, but is no end: under round robin they would fill the journal.
     fn closed(&self, closed: &Closed, upstream: Option<String>) {
+        if closed.reason.is_refusal() {
+            return;
+        }
         let source = self.metrics.name();
         let reason = closed.reason;
         let age_seconds = closed.duration.map(|age| age.as_secs_f64());

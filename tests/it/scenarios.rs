@@ -12,6 +12,8 @@ use crate::support::node::{BEATING, Replicas, SILENT};
 use crate::support::processes::read;
 use crate::support::prometheus::{Prometheus, check_metrics};
 use crate::support::scrape::Scrape;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -282,6 +284,34 @@ fn a_stop_deletes_the_sessions_and_allows_a_last_scrape() {
     assert_eq!(rotated, Ok(2.0), "one for each leg");
     let deleted = scene.replicas.wait_until_all_sessions_are_deleted();
     assert!(deleted >= deleted_before + 2, "one for each leg: {deleted}");
+}
+
+/// Whatever stands in a log costs a counter, and the lines behind it still count.
+#[test]
+fn lines_that_do_not_parse_are_counted_and_stop_nothing() {
+    let scene = Scene::start(Balance::IpHash, BEATING, NO_TIMEOUT);
+    let mut log = OpenOptions::new()
+        .append(true)
+        .open(scene.nginx.access_log())
+        .unwrap();
+    let long = vec![b'x'; 100_000];
+    let garbage: &[&[u8]] = &[
+        b"not a log line\n",
+        b"\n",
+        b"half \x00 of \xff it\n",
+        &long,
+        b"\n",
+    ];
+    log.write_all(&garbage.concat()).unwrap();
+    scene.wait_for_count(r#"holter_log_lines_unparsed_total{kind="format"}"#, 1);
+    scene.wait_for_count(r#"holter_log_lines_unparsed_total{kind="empty"}"#, 1);
+    scene.wait_for_count(r#"holter_log_lines_unparsed_total{kind="binary"}"#, 1);
+    scene.wait_for_count(
+        r#"holter_log_bytes_lost_total{cause="line_too_long"}"#,
+        100_000,
+    );
+    let misses = scene.clients();
+    scene.wait_for_log_affinity(misses);
 }
 
 /// The log says the ids in clear; Holter must not.

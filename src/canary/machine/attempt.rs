@@ -53,6 +53,10 @@ impl Canary {
     fn refused_joining(&mut self, now: Instant, request: Request) {
         self.count_refused();
         let is_stream = request.body.is_none();
+        if is_stream {
+            // What follows the head of a refusal is no stream.
+            self.act(Do::Close);
+        }
         if self.affinity.is_open(self.settings.leg == Leg::Direct) {
             if is_stream {
                 self.act(Do::Open(request));
