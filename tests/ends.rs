@@ -130,6 +130,7 @@ fn first_end(url: &str) -> Reason {
         headers: vec![],
         bearer_token_file: None,
         connect_timeout: settings.connect_timeout,
+        tls: url.starts_with("https"),
     })
     .expect("clients");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

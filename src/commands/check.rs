@@ -4,7 +4,7 @@
 
 use super::load;
 use crate::cli::{ConfigArgs, Source};
-use crate::config::Config;
+use crate::config::{Config, LogSource};
 
 /// What `holter check` says: the text for standard output with code 0, or for standard error with code 2.
 pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
@@ -13,7 +13,23 @@ pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
         Source::File(file) => file.display().to_string(),
         Source::Flags(_) => "flags".to_owned(),
     };
-    Ok(format!("{name}: ok: {}", summary(&config)))
+    let mut lines = vec![format!("{name}: ok: {}", summary(&config))];
+    lines.extend(limits(&config));
+    Ok(lines.join("\n"))
+}
+
+/// What the sources cannot tell: no problems, but what somebody will miss later.
+fn limits(config: &Config) -> impl Iterator<Item = String> {
+    let of = |source: &LogSource| {
+        let name = source.name.clone();
+        let no_error_log = source
+            .error_files
+            .is_empty()
+            .then(|| "no error_files: most ends stay unknown".to_owned());
+        let limits = source.format.limits().into_iter().chain(no_error_log);
+        limits.map(move |limit| format!("log {name}: {limit}"))
+    };
+    config.logs.iter().flat_map(of)
 }
 
 fn summary(config: &Config) -> String {

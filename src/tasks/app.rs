@@ -144,13 +144,21 @@ fn spawn_canary(
             metrics,
             journal: journal.clone(),
         };
+        let http_settings = http::Settings {
+            headers: canary.headers.clone(),
+            bearer_token_file: canary.bearer_token_file.clone(),
+            connect_timeout: canary.connect_timeout,
+            tls: url.scheme() == "https",
+        };
+        let shared = Http::new(&http_settings)?;
         for slot in 0..canary.streams {
             let settings = settings(canary, leg, url.clone());
-            let http = Http::new(&http::Settings {
-                headers: canary.headers.clone(),
-                bearer_token_file: canary.bearer_token_file.clone(),
-                connect_timeout: canary.connect_timeout,
-            })?;
+            // Over HTTP/2 a client puts all its streams on one connection, and each should have its own.
+            let http = if http_settings.tls {
+                Http::new(&http_settings)?
+            } else {
+                shared.clone()
+            };
             let recorder = recorder.clone();
             let stop = supervisor.workers_stop();
             let task = canary::run(settings, http, stop, move |event| recorder.record(event));

@@ -102,3 +102,19 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_acknowledges_nothing_is_dead_and_not_slow() {
+        let dead = io::Error::from_raw_os_error(ETIMEDOUT);
+        assert_eq!(of_chain(&dead), Cause::DeadPeer);
+        assert_eq!(of_chain(&io::Error::other(dead)), Cause::DeadPeer);
+        assert_eq!(
+            of_chain(&io::Error::from(io::ErrorKind::TimedOut)),
+            Cause::Other
+        );
+    }
+}

@@ -29,6 +29,8 @@ pub struct Settings {
     pub bearer_token_file: Option<PathBuf>,
     /// Time for a connection, and then for an answer.
     pub connect_timeout: Duration,
+    /// Whether the URL is `https`: only then are the system's certificates needed.
+    pub tls: bool,
 }
 
 /// The clients of one canary slot.
@@ -58,7 +60,14 @@ impl Http {
         }
         install_crypto();
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder();
+            // Without TLS none are loaded, so that a container without certificates can watch plain HTTP.
+            let builder = if settings.tls {
+                builder
+            } else {
+                builder.tls_certs_only([])
+            };
+            builder
                 .user_agent(USER_AGENT)
                 .connect_timeout(settings.connect_timeout)
                 .pool_max_idle_per_host(0)
@@ -146,8 +155,19 @@ pub enum BuildError {
     #[error("header {0:?} is malformed")]
     Header(String),
     /// reqwest refused.
-    #[error("cannot set up the HTTP client: {0}")]
+    #[error("cannot set up the HTTP client: {}", causes(.0))]
     Client(#[from] reqwest::Error),
+}
+
+/// An error and its sources on one line: reqwest's own text says only that building failed.
+fn causes(error: &reqwest::Error) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// A small local file, so it is read in place.

@@ -11,6 +11,7 @@
 )]
 
 mod dashboard;
+mod demo;
 mod harness;
 mod scenarios;
 mod startup;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) struct Holter {
     pub(crate) address: SocketAddr,
     process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Holter {
@@ -36,8 +36,37 @@ impl Holter {
         Self {
             address,
             process,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Starts `holter demo` in a folder of its own and waits until it says where it listens.
+    pub(crate) fn demo() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+        command
+            .args(["demo", "--web.listen-address", "127.0.0.1:0"])
+            .env("TMPDIR", folder.path());
+        let mut process = Process::start("demo", folder.path(), &mut command);
+        let address = process.wait_until("its address", |p| introduced(&p.stdout()));
+        Self {
+            address,
+            process,
+            folder,
+        }
+    }
+
+    /// What it wrote for its user so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// The folders that it made for itself and left behind.
+    pub(crate) fn leftovers(&self) -> usize {
+        let entries = fs::read_dir(self.folder.path()).expect("its folder");
+        entries
+            .filter(|entry| entry.as_ref().expect("an entry").path().is_dir())
+            .count()
     }
 
     /// The text of `/metrics`, or why there is none.
@@ -92,6 +121,15 @@ impl Holter {
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         self.process.wait_for_exit()
     }
+}
+
+/// The address in the demo's introduction.
+fn introduced(stdout: &str) -> Result<SocketAddr, String> {
+    let url = stdout
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("http://")?.strip_suffix("/metrics"));
+    url.and_then(|address| address.parse().ok())
+        .ok_or_else(|| stdout.to_owned())
 }
 
 /// What a Holter that cannot start says on stderr, and its exit code. It runs in a folder with
