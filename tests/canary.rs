@@ -217,6 +217,17 @@ fn a_cut_that_takes_the_session_along_is_the_server() {
 }
 
 #[test]
+fn misses_before_the_cut_do_not_shorten_the_question_after_it() {
+    let mut play = Play::held(Leg::Proxy);
+    play.tick().reply(200).reply(200).reply(404).reply(404);
+    play.after(1.0).say(Input::Ended(Cause::Truncated));
+    while play.ends().is_empty() {
+        play.reply(404);
+    }
+    assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
+}
+
+#[test]
 fn a_cut_is_the_server_when_the_proxy_reaches_none() {
     let mut play = Play::held(Leg::Proxy);
     play.after(5.0).say(Input::Ended(Cause::Truncated));
