@@ -9,6 +9,7 @@ mod scoring;
 
 use holter::access_log::Kind;
 use holter::access_log::caddy::runtime;
+use holter::access_log::event::LineKind;
 use holter::reason::Reason;
 use scoring::{First, Said, Score, Timed};
 
@@ -71,6 +72,62 @@ fn reasons_are_true_or_vague() {
                 let said = replay(name, &runtime, period_us, first);
                 score(&title, name, &said).reaches(&title, 83.0, 96.0);
             }
+        }
+    }
+}
+
+/// Caddy's default logger writes both logs to one stream.
+#[test]
+fn both_logs_may_stand_in_one_file() {
+    let runtime = scoring::golden("caddy/runtime.log");
+    for name in LOGS {
+        let format = scoring::compile(Kind::Caddy, "json");
+        let log = scoring::golden(&format!("caddy/{name}.log"));
+        let mut lines = scoring::access(&format, &log);
+        lines.extend(runtime_lines(&runtime));
+        let mut lines = scoring::in_turns(lines, 1, First::Error);
+        let of_access: Vec<bool> = lines.iter().map(|line| line.is_access).collect();
+        lines.iter_mut().for_each(|line| line.is_access = true);
+        let said = scoring::replay(&mut scoring::reader(&format, false), &lines);
+        let (access, others): (Vec<_>, Vec<_>) = said
+            .into_iter()
+            .zip(of_access)
+            .partition(|(_, is_access)| *is_access);
+        assert!(
+            others
+                .iter()
+                .all(|(said, _)| said.kind == Some(LineKind::Ignored))
+        );
+        let access: Vec<Said> = access.into_iter().map(|(said, _)| said).collect();
+        let title = format!("{name} with runtime in one file");
+        score(&title, name, &access).reaches(&title, 83.0, 96.0);
+    }
+}
+
+#[test]
+fn affinity_is_true_or_unknown() {
+    let truths = scoring::truth("caddy/json_upstream.truth.jsonl");
+    let said = replay("json_upstream", "", 1, First::Error);
+    let found = scoring::misses("json_upstream", &truths, &said);
+    assert!(found >= 17, "{found}");
+}
+
+#[test]
+fn every_line_is_read() {
+    let format = scoring::compile(Kind::Caddy, "json");
+    for name in LOGS {
+        for line in scoring::golden(&format!("caddy/{name}.log")).lines() {
+            let record = format.parse(line.as_bytes()).unwrap();
+            let request = record
+                .method
+                .and(record.path)
+                .and(record.user_agent)
+                .and(record.client);
+            assert!(request.is_some() && record.client_port.is_some(), "{line}");
+            assert!(
+                record.ended_us.is_some() && record.duration.is_some() && record.status.is_some(),
+                "{line}"
+            );
         }
     }
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(unreachable_pub, reason = "shared by test binaries")]
 
 use std::collections::BTreeMap;
 use std::hash::RandomState;
@@ -28,11 +29,11 @@ use serde::Deserialize;
 pub struct Truth {
     pub line: usize,
     pub kind: String,
-    pub method: Option<String>,
     pub transport: Option<String>,
     pub reason: Option<String>,
+    /// Seconds since 1970.
+    pub ended: f64,
     pub affinity_broken: Option<bool>,
-    pub session_home: bool,
 }
 
 /// What Holter said of one access line.
@@ -236,9 +237,10 @@ pub fn score(title: &str, truths: &[Truth], said: &[Said], acceptable: &[(&str, 
     score
 }
 
-/// Compares what was said of sessions; fails on any wrong verdict. Gives how many requests missed
-/// their session's owner, and how many of those were found.
-pub fn misses(title: &str, truths: &[Truth], said: &[Said]) -> (usize, usize) {
+/// Compares what was said of sessions: no verdict may be wrong, and every request of a session with
+/// an id in its header must have one. (A POST of HTTP+SSE that is refused before any was accepted has
+/// none: nothing in the log names the session's owner until then.) Gives the misses found.
+pub fn misses(title: &str, truths: &[Truth], said: &[Said]) -> usize {
     let (mut broken, mut found) = (0, 0);
     for (truth, said) in truths.iter().zip(said) {
         let wrong = match said.verdict {
@@ -247,9 +249,19 @@ pub fn misses(title: &str, truths: &[Truth], said: &[Said]) -> (usize, usize) {
             Some(Verdict::Unknown) | None => false,
         };
         assert!(!wrong, "{title} line {}: {:?}", truth.line, said.verdict);
+        let decided = matches!(
+            said.verdict,
+            Some(Verdict::Moved | Verdict::Kept | Verdict::Opened)
+        );
+        let legacy = truth.transport.as_deref() == Some("legacy_sse");
+        assert!(
+            decided || legacy || truth.affinity_broken != Some(true),
+            "{title} line {}",
+            truth.line
+        );
         broken += usize::from(truth.affinity_broken == Some(true));
         found += usize::from(said.verdict == Some(Verdict::Moved));
     }
     println!("{title}: {found} of {broken} misses found");
-    (broken, found)
+    found
 }

@@ -168,8 +168,13 @@ enum Errno {
 /// The error before the message: `(104)Connection reset by peer: `. APR's own numbers are the same
 /// everywhere, the system's are not: there, words that all systems share.
 fn errno(head: &[u8]) -> Option<Errno> {
-    let open = memchr::memrchr(b'(', head)?;
-    let (number, words) = split_once(head.get(open + 1..)?, b")")?;
+    let (number, words) = memchr::memchr_iter(b'(', head).find_map(|open| {
+        let (number, words) = split_once(head.get(open + 1..)?, b")")?;
+        // Name resolution has numbers of its own: `EAI 3`.
+        let is_number = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b' ';
+        let ends = number.last().is_some_and(u8::is_ascii_digit);
+        (ends && number.iter().all(is_number)).then_some((number, words))
+    })?;
     Some(match number {
         // APR_TIMEUP.
         b"70007" => Errno::TimedOut,

@@ -15,9 +15,12 @@ use crate::access_log::held::Held;
 use crate::access_log::{Record, UnparsedKind};
 use crate::reason::Reason;
 
-/// How long before its access line an abort is written at most, in microseconds: measured 300, with
-/// room for a goroutine that waits for a processor.
-const ABORT_US: u64 = 5_000;
+/// How long before its access line an abort is written at most, in microseconds (measured: 8 to 223).
+/// One that took longer, or is another request's, leaves the line in doubt.
+const ABORT_US: u64 = 300;
+
+/// An abort of nobody's this long before a line leaves it in doubt, in microseconds.
+const DOUBT_US: u64 = 5_000;
 
 /// The same where an address says whose line it is.
 const ADDRESSED_US: u64 = 1_000_000;
@@ -83,7 +86,10 @@ impl Joiner {
             let reason = record.verdict.unwrap_or_else(|| stream.alone());
             return out.push(stream.close(reason));
         }
-        if let Some(entry) = self.entries.take_nearest(|entry| entry.distance(&stream)) {
+        if let Some(entry) = self
+            .entries
+            .take_nearest(|entry| entry.distance(&stream, ABORT_US))
+        {
             let reason = entry.reason.unwrap_or_else(|| stream.alone());
             return out.push(stream.close(reason));
         }
@@ -144,7 +150,10 @@ impl Joiner {
     }
 
     fn entry(&mut self, now: Instant, entry: Entry, out: &mut Vec<Event>) {
-        if let Some(stream) = self.streams.take_nearest(|stream| entry.distance(stream)) {
+        if let Some(stream) = self
+            .streams
+            .take_nearest(|stream| entry.distance(stream, ABORT_US))
+        {
             let reason = entry.reason.unwrap_or_else(|| stream.alone());
             out.push(stream.close(reason));
         } else if self.entries.push(now, entry).is_some() {
@@ -156,7 +165,9 @@ impl Joiner {
     /// Why a stream ended about which the runtime log says nothing.
     fn silence(&self, stream: &Stream) -> Reason {
         let whole = matches!(stream.status, Some(200..400));
-        if whole && self.shows_aborts && !self.lost_entries {
+        let doubt = |entry: &Entry| entry.distance(stream, DOUBT_US).is_some();
+        let certain = !self.lost_entries && !self.entries.iter().any(doubt);
+        if whole && self.shows_aborts && certain {
             Reason::ServerClose
         } else {
             stream.alone()
@@ -209,7 +220,8 @@ impl Entry {
     }
 
     /// How long before the stream's line the entry was written; `None` if it is not the stream's.
-    fn distance(&self, stream: &Stream) -> Option<u64> {
+    /// `limit` counts where no address says whose it is.
+    fn distance(&self, stream: &Stream, limit: u64) -> Option<u64> {
         let before = stream.at_us?.checked_sub(self.at_us)?;
         let before = u64::try_from(before).ok()?;
         let addressed = match &self.client {
@@ -221,7 +233,7 @@ impl Entry {
             }
             None => false,
         };
-        let limit = if addressed { ADDRESSED_US } else { ABORT_US };
+        let limit = if addressed { ADDRESSED_US } else { limit };
         (before <= limit && self.fits(stream)).then_some(before)
     }
 
