@@ -43,6 +43,15 @@ impl<T> Held<T> {
         due.then(|| self.pop()).flatten()
     }
 
+    /// Forgets what has waited twice as long: it is there for the whole window of whatever came
+    /// within its own.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        let is_old = |until: Instant| now.saturating_duration_since(until) >= WINDOW;
+        while self.deadline().is_some_and(is_old) {
+            self.pop();
+        }
+    }
+
     /// The oldest.
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.queue.pop_front().map(|(_, item)| item)
@@ -96,7 +105,10 @@ mod tests {
         assert_eq!(held.pop_due(now + WINDOW), Some('a'));
         assert_eq!(held.pop_due(now + WINDOW), None);
         assert_eq!(held.deadline(), Some(now + WINDOW / 2 + WINDOW));
-        assert_eq!((held.pop(), held.pop()), (Some('b'), None));
+        held.forget(now + 2 * WINDOW);
+        assert_eq!(held.iter().count(), 1);
+        held.forget(now + WINDOW / 2 + 2 * WINDOW);
+        assert_eq!((held.pop(), held.iter().count()), (None, 0));
     }
 
     #[test]

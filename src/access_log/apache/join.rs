@@ -98,7 +98,7 @@ impl Joiner {
             let reason = stream.facts.alone();
             return out.push(stream.close(reason));
         }
-        if let Some(entry) = self.take_entry(&stream) {
+        if let Some(entry) = self.entries.take_nearest(|entry| entry.distance(&stream)) {
             let reason = stream.facts.with(entry.reason);
             return out.push(stream.close(reason));
         }
@@ -140,19 +140,19 @@ impl Joiner {
     /// Decides the streams whose window is over, and forgets what is old.
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop_due(now) {
-            let reason = self.silence(&stream);
+            let reason = self.decide(&stream);
             out.push(stream.close(reason));
         }
-        while self.entries.pop_due(now).is_some() {}
-        while self.failures.pop_due(now).is_some() {}
-        while self.notices.pop_due(now).is_some() {}
+        self.entries.forget(now);
+        self.failures.forget(now);
+        self.notices.forget(now);
         self.lost_entries &= self.entries.deadline().is_some();
     }
 
     /// Decides every stream, as at the end of both files.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop() {
-            let reason = self.silence(&stream);
+            let reason = self.decide(&stream);
             out.push(stream.close(reason));
         }
     }
@@ -176,9 +176,7 @@ impl Joiner {
             reason,
             after_headers: entry.after_headers,
         };
-        let certain = self.streams.take_nearest(|stream| entry.distance(stream));
-        let stream = certain.or_else(|| self.streams.take_only(|stream| entry.may_be_of(stream)));
-        if let Some(stream) = stream {
+        if let Some(stream) = self.streams.take_nearest(|stream| entry.distance(stream)) {
             let reason = stream.facts.with(reason);
             out.push(stream.close(reason));
         } else if self.entries.push(now, entry).is_some() {
@@ -187,15 +185,18 @@ impl Joiner {
         }
     }
 
-    fn take_entry(&mut self, stream: &Stream) -> Option<HeldEntry> {
-        let certain = self.entries.take_nearest(|entry| entry.distance(stream));
-        certain.or_else(|| {
-            let alone = !self
-                .streams
-                .iter()
-                .any(|other| other.client == stream.client);
-            alone.then(|| self.entries.take_only(|entry| entry.may_be_of(stream)))?
-        })
+    /// Why a stream ended for which no certain entry came: one that is the only candidate counts;
+    /// where several could belong to several, none does, for none of them.
+    fn decide(&mut self, stream: &Stream) -> Reason {
+        let alone = !(self.streams.iter()).any(|other| other.client == stream.client);
+        if alone && let Some(entry) = self.entries.take_only(|entry| entry.may_be_of(stream)) {
+            return stream.facts.with(entry.reason);
+        }
+        let mine = |entry: &HeldEntry| entry.may_be_of(stream).then_some(0);
+        while self.entries.take_nearest(mine).is_some() {
+            self.lost_entries = true;
+        }
+        self.silence(stream)
     }
 
     /// Why a stream ended about which the error log says nothing.

@@ -137,7 +137,7 @@ impl Joiner {
             let reason = self.silence(&stream);
             out.push(stream.close(reason));
         }
-        while self.entries.pop_due(now).is_some() {}
+        self.entries.forget(now);
         self.lost_entries &= self.entries.deadline().is_some();
     }
 
