@@ -101,6 +101,18 @@ fn the_connection_and_the_upstream_are_read() {
 }
 
 #[test]
+fn the_last_status_is_the_clients_wherever_it_stands() {
+    for (text, line, expected) in [
+        ("%r %>s %s", "GET / HTTP/1.1 404 200", 404),
+        ("%r %s %>s", "GET / HTTP/1.1 200 404", 404),
+        ("%r %s", "GET / HTTP/1.1 200", 200),
+    ] {
+        let record = compile(text).parse(line.as_bytes()).unwrap();
+        assert_eq!(record.status, Some(expected), "{text}");
+    }
+}
+
+#[test]
 fn formats_that_cannot_be_read_are_refused() {
     for (text, expected) in [
         ("%r%b", FormatError::Adjacent("r".to_owned())),

@@ -286,6 +286,11 @@ mod tests {
         );
         check(&[(Some("%A"), "Friday")], None);
         check(&[(Some("%H:%M"), "09:59")], None);
+        let parts = [
+            (Some("end:sec"), "1795168781"),
+            (None, "[20/Nov/2026:09:00:00 +0000]"),
+        ];
+        check(&parts, Some((SECOND, None, true)));
     }
 
     #[test]

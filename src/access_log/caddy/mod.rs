@@ -67,21 +67,19 @@ pub(crate) fn is_runtime(line: &[u8]) -> bool {
     {
         return false;
     }
-    let (mut says, mut request) = (false, false);
+    let (mut access, mut request) = (None, false);
     for member in Members::of(line) {
         match member {
-            Ok((b"logger", value)) => {
-                says |= value
-                    .letters()
-                    .is_some_and(|name| !name.starts_with(b"http.log.access"));
+            Ok((b"logger", name)) => {
+                access = (name.letters()).map(|name| name.starts_with(b"http.log.access"));
             }
             Ok((b"request", _)) => request = true,
-            Ok((b"msg", _)) => says |= !request,
             Ok(_) => {}
             Err(_) => return false,
         }
     }
-    says
+    // A filtered access log may have lost its logger; the runtime log's lines on requests have one.
+    !access.unwrap_or(request)
 }
 
 fn read_member<'a>(

@@ -149,6 +149,12 @@ fn the_runtime_log_is_told_from_the_access_log() {
             false,
         ),
         (r#"{"ts":1,"request":{"method":"GET"}}"#, false),
+        (r#"{"ts":1,"msg":"x","request":{"method":"GET"}}"#, false),
+        (r#"{"ts":1,"request":{"method":"GET"},"msg":"x"}"#, false),
+        (
+            r#"{"request":{"method":"GET"},"msg":"EOF","logger":"http.log.error.log0"}"#,
+            true,
+        ),
         ("panic: x", false),
         ("", false),
     ] {
