@@ -113,6 +113,25 @@ impl Format {
         }
     }
 
+    /// When a line of this proxy's second log (error, runtime) was written; `None` if it does not say.
+    pub fn written(&self, line: &[u8]) -> Option<Written> {
+        match self {
+            Self::Nginx(_) => {
+                let line = nginx::error::parse(line).ok()?;
+                Some(Written::Local(line.at.saturating_mul(1000)))
+            }
+            Self::Apache(_) => {
+                let line = apache::error::parse(line).ok()?;
+                Some(Written::Local(line.at_us.div_euclid(1000)))
+            }
+            Self::Caddy(_) => {
+                let line = caddy::runtime::parse(line).ok()?;
+                Some(Written::Utc(line.at_us.div_euclid(1000)))
+            }
+            Self::Traefik(_) => None,
+        }
+    }
+
     /// What this format cannot tell, and what to add to it: one sentence each.
     pub fn limits(&self) -> Vec<String> {
         match self {
@@ -213,6 +232,15 @@ pub enum ClientConnection {
     Closed,
 }
 
+/// A moment of a second log, in milliseconds since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// In UTC.
+    Utc(i64),
+    /// In a local time whose zone is not written.
+    Local(i64),
+}
+
 /// A moment as a log wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -220,4 +248,36 @@ pub struct Stamp {
     pub unix_ms: i64,
     /// Seconds east of UTC, where written: naive local times beside it can be aligned.
     pub utc_offset: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_logs_say_when_their_lines_were_written() {
+        let ms = 1_795_168_851_000;
+        for (kind, line, expected) in [
+            (
+                Kind::Nginx,
+                "2026/11/20 10:00:51 [error] 7#7: x",
+                Some(Written::Local(ms)),
+            ),
+            (
+                Kind::Apache,
+                "[Fri Nov 20 10:00:51.781066 2026] [x:error] x",
+                Some(Written::Local(ms + 781)),
+            ),
+            (
+                Kind::Caddy,
+                r#"{"level":"info","ts":1795168851.5,"msg":"x"}"#,
+                Some(Written::Utc(ms + 500)),
+            ),
+            (Kind::Traefik, "x", None),
+            (Kind::Apache, "x", None),
+        ] {
+            let format = Format::compile(kind, kind.default_format()).unwrap();
+            assert_eq!(format.written(line.as_bytes()), expected, "{line}");
+        }
+    }
 }
