@@ -78,6 +78,8 @@ pub struct Table {
 #[derive(Debug, Clone, Copy)]
 struct Session {
     owner: u64,
+    /// Deleted by its client. Streams that began before are logged when they end, so it is kept.
+    ended: bool,
     /// The key in `by_use`.
     used: u64,
 }
@@ -107,13 +109,13 @@ impl Table {
         let session = self.hash(id);
         let upstream = request.upstream.map(|upstream| self.hash(upstream));
         let seen = Seen {
-            verdict: self.judge(session, upstream, request.retried),
+            verdict: self.judge(session, upstream, request),
             session,
             deleted: request.delete && request.success && request.carried.is_some(),
             evicted: false,
         };
         match (self.sessions.contains_key(&session), request.upstream) {
-            (true, _) if seen.deleted => self.remove(session),
+            (true, _) if seen.deleted => self.end(session),
             (true, _) => self.touch(now, session),
             (false, Some(upstream)) if request.legacy && request.success => {
                 return Some(self.open(now, id, upstream));
@@ -133,11 +135,13 @@ impl Table {
         self.sessions.is_empty()
     }
 
-    /// A failover is not called a miss: the owner may have been tried first, and be gone.
-    fn judge(&self, session: u64, upstream: Option<u64>, retried: bool) -> Verdict {
+    /// A failover is not called a miss: the owner may have been tried first, and be gone. Nor is it
+    /// one that a deleted session is refused; a success on it began before it was deleted.
+    fn judge(&self, session: u64, upstream: Option<u64>, request: &Request<'_>) -> Verdict {
         match (self.sessions.get(&session), upstream) {
+            (Some(known), _) if known.ended && !request.success => Verdict::Unknown,
             (Some(known), Some(upstream)) if known.owner == upstream => Verdict::Kept,
-            (Some(_), Some(_)) if !retried => Verdict::Moved,
+            (Some(_), Some(_)) if !request.retried => Verdict::Moved,
             _ => Verdict::Unknown,
         }
     }
@@ -149,7 +153,14 @@ impl Table {
         if evicted && let Some((_, (oldest, _))) = self.by_use.pop_first() {
             self.sessions.remove(&oldest);
         }
-        self.sessions.insert(session, Session { owner, used: 0 });
+        self.sessions.insert(
+            session,
+            Session {
+                owner,
+                ended: false,
+                used: 0,
+            },
+        );
         self.touch(now, session);
         Seen {
             verdict: Verdict::Opened,
@@ -165,6 +176,12 @@ impl Table {
             self.uses += 1;
             known.used = self.uses;
             self.by_use.insert(self.uses, (session, now));
+        }
+    }
+
+    fn end(&mut self, session: u64) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.ended = true;
         }
     }
 
@@ -294,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_ends_it_unless_refused() {
+    fn a_delete_ends_it_but_for_streams_that_began_before() {
         let delete = |success| Request {
             delete: true,
             success,
@@ -304,7 +321,11 @@ mod tests {
             (minted("s", "a:1"), Some(Verdict::Opened)),
             (delete(false), Some(Verdict::Kept)),
             (delete(true), Some(Verdict::Kept)),
-            (delete(true), Some(Verdict::Unknown)),
+            (delete(false), Some(Verdict::Unknown)),
+            (carried("s", "a:1"), Some(Verdict::Kept)),
+            (carried("s", "b:1"), Some(Verdict::Moved)),
+            (minted("s", "b:1"), Some(Verdict::Opened)),
+            (carried("s", "b:1"), Some(Verdict::Kept)),
         ]);
     }
 

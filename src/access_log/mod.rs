@@ -7,15 +7,25 @@
 use std::time::Duration;
 
 use crate::label::label;
+use crate::reason::Reason;
 
+pub mod apache;
+pub mod caddy;
 pub mod event;
+mod format_error;
+mod held;
 pub mod join;
+mod joiner;
+mod json;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
 pub mod streams;
+mod target;
+pub mod traefik;
 mod value;
 
+pub use format_error::FormatError;
 pub use value::unescape;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
@@ -38,14 +48,58 @@ label! {
     }
 }
 
+label! {
+    /// Whose log it is.
+    pub enum Kind {
+        /// nginx, ingress-nginx and their relatives.
+        Nginx => "nginx",
+        /// Apache httpd.
+        Apache => "apache",
+        /// Caddy.
+        Caddy => "caddy",
+        /// Traefik.
+        Traefik => "traefik",
+    }
+}
+
+impl Kind {
+    /// The format that this proxy writes where its configuration says nothing.
+    pub fn default_format(self) -> &'static str {
+        match self {
+            Self::Nginx | Self::Apache => "combined",
+            Self::Caddy => "json",
+            Self::Traefik => "common",
+        }
+    }
+}
+
 /// A compiled access-log format, one variant a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// nginx, ingress-nginx and their relatives.
     Nginx(nginx::Format),
+    /// Apache httpd, in any `LogFormat`.
+    Apache(apache::Format),
+    /// Caddy's JSON.
+    Caddy(caddy::Format),
+    /// Traefik's common log format or JSON.
+    Traefik(traefik::Format),
 }
 
 impl Format {
+    /// Compiles a preset's name or the proxy's own format string.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and what was expected.
+    pub fn compile(kind: Kind, text: &str) -> Result<Self, FormatError> {
+        Ok(match kind {
+            Kind::Nginx => Self::Nginx(nginx::Format::compile(text)?),
+            Kind::Apache => Self::Apache(apache::Format::compile(text)?),
+            Kind::Caddy => Self::Caddy(caddy::Format::compile(text)?),
+            Kind::Traefik => Self::Traefik(traefik::Format::compile(text)?),
+        })
+    }
+
     /// Reads one line, without its line end.
     ///
     /// # Errors
@@ -53,6 +107,28 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse(line),
+            Self::Apache(format) => format.parse(line),
+            Self::Caddy(format) => format.parse(line),
+            Self::Traefik(format) => format.parse(line),
+        }
+    }
+
+    /// When a line of this proxy's second log (error, runtime) was written; `None` if it does not say.
+    pub fn written(&self, line: &[u8]) -> Option<Written> {
+        match self {
+            Self::Nginx(_) => {
+                let line = nginx::error::parse(line).ok()?;
+                Some(Written::Local(line.at.saturating_mul(1000)))
+            }
+            Self::Apache(_) => {
+                let line = apache::error::parse(line).ok()?;
+                Some(Written::Local(line.at_us.div_euclid(1000)))
+            }
+            Self::Caddy(_) => {
+                let line = caddy::runtime::parse(line).ok()?;
+                Some(Written::Utc(line.at_us.div_euclid(1000)))
+            }
+            Self::Traefik(_) => None,
         }
     }
 
@@ -66,7 +142,22 @@ impl Format {
                     format!("{} is not logged: {}", missing.variable(), missing.effect())
                 })
                 .collect(),
+            Self::Apache(format) => format.limits(),
+            Self::Caddy(format) => format.limits(),
+            Self::Traefik(format) => format.limits(),
         }
+    }
+}
+
+/// What is wrong with a line that does not have the format's shape.
+#[cold]
+fn damage(line: &[u8]) -> UnparsedKind {
+    if line.is_empty() {
+        UnparsedKind::Empty
+    } else if memchr::memchr(0, line).is_some() {
+        UnparsedKind::Binary
+    } else {
+        UnparsedKind::Format
     }
 }
 
@@ -74,8 +165,14 @@ impl Format {
 /// Values are as written: where a backslash stands in one, [`unescape`] gives what was meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// What the line alone tells of the end; `None` where it takes a join or nothing tells.
+    pub verdict: Option<Reason>,
+    /// When the request began, where that is logged.
+    pub started: Option<Stamp>,
     /// When the request ended.
     pub ended: Option<Stamp>,
+    /// The same in microseconds since 1970-01-01 UTC, where logged so exactly.
+    pub ended_us: Option<i64>,
     /// How long it took, from its first byte to the end of the answer.
     pub duration: Option<Duration>,
     /// `GET`, `POST`, …
@@ -96,6 +193,15 @@ pub struct Record<'a> {
     pub upstream_headers: Option<bool>,
     /// The proxy's number for the client's connection.
     pub connection: Option<u64>,
+    /// The client's address.
+    pub client: Option<&'a [u8]>,
+    /// The client's port.
+    pub client_port: Option<u16>,
+    /// What became of the client's connection (Apache: `%X`).
+    pub client_connection: Option<ClientConnection>,
+    /// The id that the proxy's error log has for the request; `-` where nothing was logged there
+    /// (Apache: `%L`).
+    pub error_id: Option<&'a [u8]>,
     /// The session id in the request's header.
     pub session_sent: Option<&'a [u8]>,
     /// The session id in the answer's header.
@@ -115,6 +221,26 @@ impl<'a> Record<'a> {
     }
 }
 
+/// What became of the client's connection at the end of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientConnection {
+    /// It broke before the answer was complete.
+    Aborted,
+    /// The answer was complete, and the connection serves further requests.
+    Kept,
+    /// It is closed behind the answer, complete or not.
+    Closed,
+}
+
+/// A moment of a second log, in milliseconds since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// In UTC.
+    Utc(i64),
+    /// In a local time whose zone is not written.
+    Local(i64),
+}
+
 /// A moment as a log wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -122,4 +248,36 @@ pub struct Stamp {
     pub unix_ms: i64,
     /// Seconds east of UTC, where written: naive local times beside it can be aligned.
     pub utc_offset: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_logs_say_when_their_lines_were_written() {
+        let ms = 1_795_168_851_000;
+        for (kind, line, expected) in [
+            (
+                Kind::Nginx,
+                "2026/11/20 10:00:51 [error] 7#7: x",
+                Some(Written::Local(ms)),
+            ),
+            (
+                Kind::Apache,
+                "[Fri Nov 20 10:00:51.781066 2026] [x:error] x",
+                Some(Written::Local(ms + 781)),
+            ),
+            (
+                Kind::Caddy,
+                r#"{"level":"info","ts":1795168851.5,"msg":"x"}"#,
+                Some(Written::Utc(ms + 500)),
+            ),
+            (Kind::Traefik, "x", None),
+            (Kind::Apache, "x", None),
+        ] {
+            let format = Format::compile(kind, kind.default_format()).unwrap();
+            assert_eq!(format.written(line.as_bytes()), expected, "{line}");
+        }
+    }
 }

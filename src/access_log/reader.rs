@@ -6,10 +6,9 @@
 use std::time::Instant;
 
 use super::event::{Event, LineKind};
-use super::join::Joiner;
-use super::nginx::error::{self, Level, Subject};
+use super::joiner::Joiner;
 use super::streams::StreamRule;
-use super::{Format, Record};
+use super::{Format, Record, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`.
@@ -29,9 +28,9 @@ impl Reader {
     /// A reader for one source.
     pub fn new(format: Format, rule: StreamRule, has_error_log: bool, sessions: Table) -> Self {
         Self {
+            join: Joiner::new(&format, has_error_log),
             format,
             rule,
-            join: Joiner::new(has_error_log),
             sessions,
             lines: 0,
         }
@@ -41,6 +40,10 @@ impl Reader {
     pub fn access(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
         self.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if matches!(self.format, Format::Caddy(_)) && caddy::is_runtime(line) {
+            self.join.error(now, line, out);
+            return LineKind::Ignored;
+        }
         let record = match self.format.parse(line) {
             Ok(record) => record,
             Err(kind) => {
@@ -61,22 +64,8 @@ impl Reader {
 
     /// Takes a line of the error log, without its line feed.
     pub fn error(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) {
-        // Streams whose window is over are judged by what the error log had shown until then.
-        self.join.tick(now, out);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = match error::parse(line) {
-            Ok(line) => line,
-            Err(kind) => return out.push(Event::Unparsed(kind)),
-        };
-        if line.level <= Level::Info {
-            self.join.shows_clients();
-        }
-        match line.subject {
-            Subject::Request(entry) => self.join.entry(now, line.at, &entry, out),
-            Subject::WorkerDrains => self.join.worker_drains(),
-            Subject::WorkerGone => self.join.worker_gone(now),
-            Subject::Other => {}
-        }
+        self.join.error(now, line, out);
     }
 
     /// When [`Reader::tick`] is due, if no line comes before.

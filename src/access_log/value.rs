@@ -87,7 +87,7 @@ fn stamp(date: [i64; 3], clock: i64, offset: i32) -> Option<Stamp> {
 }
 
 /// `09:59:41` as seconds of the day; 60 is a leap second.
-fn clock(raw: &[u8]) -> Option<i64> {
+pub(crate) fn clock(raw: &[u8]) -> Option<i64> {
     let (hour, minute, second) = (number(raw, 0, 2)?, number(raw, 3, 2)?, number(raw, 6, 2)?);
     let colons = raw.get(2) == Some(&b':') && raw.get(5) == Some(&b':');
     (colons && hour < 24 && minute < 60 && second <= 60)
@@ -95,7 +95,7 @@ fn clock(raw: &[u8]) -> Option<i64> {
 }
 
 /// `+0530`, `-08:00` or `Z` as seconds.
-fn offset(raw: &[u8]) -> Option<i32> {
+pub(crate) fn offset(raw: &[u8]) -> Option<i32> {
     let (sign, rest) = match raw.split_first()? {
         (b'Z', []) => return Some(0),
         (b'+', rest) => (1, rest),
@@ -110,18 +110,18 @@ fn offset(raw: &[u8]) -> Option<i32> {
     Some(sign * i32::try_from(seconds).ok()?)
 }
 
-fn month(name: &[u8]) -> Option<i64> {
+pub(crate) fn month(name: &[u8]) -> Option<i64> {
     let names = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let index = names.chunks_exact(3).position(|known| known == name)?;
     i64::try_from(index + 1).ok()
 }
 
-fn number(raw: &[u8], at: usize, width: usize) -> Option<i64> {
+pub(crate) fn number(raw: &[u8], at: usize, width: usize) -> Option<i64> {
     i64::try_from(integer(raw.get(at..at + width)?)?).ok()
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar.
-fn days([year, month, day]: [i64; 3]) -> Option<i64> {
+pub(crate) fn days([year, month, day]: [i64; 3]) -> Option<i64> {
     const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     if !(1..=31).contains(&day) {
         return None;

@@ -13,6 +13,7 @@ use super::{
     Problem,
 };
 use crate::access_log::streams::StreamRule;
+use crate::access_log::{Format, Kind};
 
 /// Checks a whole configuration.
 pub(super) fn config(raw: &RawConfig, file: &str) -> Result<Config, Vec<Problem>> {
@@ -274,7 +275,7 @@ impl Check<'_> {
         }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
-        let format = self.value(&raw.log_format, &key("log_format"), value::log_format);
+        let format = kind.and_then(|kind| self.log_format(kind, raw, &key("log_format")));
         let files = self.list(&raw.files, &key("files"), Check::log_file);
         let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
         let paths = self.list(
@@ -282,7 +283,6 @@ impl Check<'_> {
             &key("streams.paths"),
             |check, text, path| check.value(text, path, value::stream_path),
         );
-        let () = kind?;
         Some(LogSource {
             name: name?,
             format: format?,
@@ -290,6 +290,21 @@ impl Check<'_> {
             error_files,
             streams: StreamRule { paths },
         })
+    }
+
+    /// The format of the proxy's default where none is given.
+    fn log_format(&mut self, kind: Kind, raw: &RawLog, path: &str) -> Option<Format> {
+        let (at, text) = match &raw.log_format {
+            Some(text) => (text.referenced, text.value.as_str()),
+            None => (Location::UNKNOWN, kind.default_format()),
+        };
+        match value::log_format(kind, text) {
+            Ok(format) => Some(format),
+            Err(message) => {
+                self.report(at, path, message);
+                None
+            }
+        }
     }
 
     fn log_file(&mut self, text: &Text, path: &str) -> Option<String> {

@@ -7,12 +7,12 @@
 mod directive;
 pub mod error;
 mod format_error;
-mod scan;
+pub(super) mod scan;
 mod variable;
 
 pub use format_error::{FormatError, Problem};
 
-use super::{MAX_LINE, Record, UnparsedKind};
+use super::{MAX_LINE, Record, UnparsedKind, damage};
 use crate::label::label;
 use directive::Letter;
 use scan::Shape;
@@ -158,18 +158,6 @@ impl Format {
             .ok_or_else(|| damage(line))?;
         last.variable.read(value, &mut record)?;
         Ok(record)
-    }
-}
-
-/// What is wrong with a line that does not have the format's shape.
-#[cold]
-fn damage(line: &[u8]) -> UnparsedKind {
-    if line.is_empty() {
-        UnparsedKind::Empty
-    } else if memchr::memchr(0, line).is_some() {
-        UnparsedKind::Binary
-    } else {
-        UnparsedKind::Format
     }
 }
 

@@ -6,7 +6,7 @@
 
 /// How a value can contain the text that ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::access_log) enum Shape {
     /// It cannot.
     Plain,
     /// A list of upstreams' values: `a, b : c`.
@@ -22,7 +22,7 @@ const TIME_LENGTH: usize = 26;
 
 impl Shape {
     /// How the value of a variable ends before this text.
-    pub(super) fn of(name: &str, until: &[u8]) -> Self {
+    pub(in crate::access_log) fn of(name: &str, until: &[u8]) -> Self {
         if !matches!(until.first(), Some(b' ' | b',' | b':')) {
             return Self::Plain;
         }
@@ -45,7 +45,7 @@ fn is_list(name: &str) -> bool {
 }
 
 /// The length of the value at the start of `rest` that `until` ends.
-pub(super) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Option<usize> {
+pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Option<usize> {
     match shape {
         Shape::Plain => find(rest, until, 0),
         Shape::List => end_of_list(rest, until),
