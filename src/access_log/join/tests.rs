@@ -112,7 +112,7 @@ fn a_failed_try_does_not_end_the_stream_that_another_upstream_served() {
         ..entry(ConnectRefused, Phase::Connecting)
     };
     check(&record(200, true), &[(LOCAL, refused)], ServerClose);
-    check(&record(200, false), &[(LOCAL, refused)], Unknown);
+    check(&record(200, false), &[(LOCAL, refused)], ClientClose);
     let timed_out = entry(IdleTimeout, Phase::Body);
     check(
         &record(200, true),
@@ -146,7 +146,7 @@ fn sides_must_agree() {
     check(
         &record(200, false),
         &[(LOCAL, entry(ServerCut, Phase::Body))],
-        Unknown,
+        ClientClose,
     );
     check(
         &record(502, true),
@@ -177,7 +177,7 @@ fn one_entry_ends_one_stream() {
     join.stream(now, 1, &record(200, false), &mut out);
     join.stream(now, 2, &record(200, false), &mut out);
     join.finish(&mut out);
-    assert_eq!(reasons(&out), [ClientReset, Unknown]);
+    assert_eq!(reasons(&out), [ClientReset, ClientClose]);
 }
 
 #[test]
