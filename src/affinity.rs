@@ -113,7 +113,7 @@ impl Table {
             evicted: false,
         };
         match (self.sessions.contains_key(&session), request.upstream) {
-            (true, _) if seen.deleted => self.remove(session),
+            // A deleted session's owner is kept: the line of its stream is written at the stream's end.
             (true, _) => self.touch(now, session),
             (false, Some(upstream)) if request.legacy && request.success => {
                 return Some(self.open(now, id, upstream));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_ends_it_unless_refused() {
+    fn a_deleted_session_keeps_its_owner() {
         let delete = |success| Request {
             delete: true,
             success,
@@ -304,7 +304,8 @@ mod tests {
             (minted("s", "a:1"), Some(Verdict::Opened)),
             (delete(false), Some(Verdict::Kept)),
             (delete(true), Some(Verdict::Kept)),
-            (delete(true), Some(Verdict::Unknown)),
+            // The line of its stream comes last.
+            (carried("s", "a:1"), Some(Verdict::Kept)),
         ]);
     }
 

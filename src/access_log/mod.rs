@@ -7,15 +7,25 @@
 use std::time::Duration;
 
 use crate::label::label;
+use crate::reason::Reason;
 
+mod envelope;
+pub mod envoy;
 pub mod event;
+mod format_error;
+pub mod haproxy;
 pub mod join;
+mod json;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
 pub mod streams;
+mod target;
+mod template;
 mod value;
 
+pub use format_error::FormatError;
+pub use template::TemplateError;
 pub use value::unescape;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
@@ -38,14 +48,53 @@ label! {
     }
 }
 
+label! {
+    /// Whose log it is.
+    pub enum Kind {
+        /// nginx, ingress-nginx and their relatives.
+        Nginx => "nginx",
+        /// HAProxy.
+        HaProxy => "haproxy",
+        /// Envoy, and Istio's proxies.
+        Envoy => "envoy",
+    }
+}
+
+impl Kind {
+    /// The format that this proxy writes where its configuration says nothing.
+    pub fn default_format(self) -> &'static str {
+        match self {
+            Self::Nginx => "combined",
+            Self::HaProxy => "httplog",
+            Self::Envoy => "default",
+        }
+    }
+}
+
 /// A compiled access-log format, one variant a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// nginx, ingress-nginx and their relatives.
     Nginx(nginx::Format),
+    /// HAProxy, in any `log-format`.
+    HaProxy(haproxy::Format),
+    /// Envoy, in any text or JSON format.
+    Envoy(envoy::Format),
 }
 
 impl Format {
+    /// Compiles a preset's name or the proxy's own format string.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and what was expected.
+    pub fn compile(kind: Kind, text: &str) -> Result<Self, FormatError> {
+        Ok(match kind {
+            Kind::Nginx => Self::Nginx(nginx::Format::compile(text)?),
+            Kind::HaProxy => Self::HaProxy(haproxy::Format::compile(text)?),
+            Kind::Envoy => Self::Envoy(envoy::Format::compile(text)?),
+        })
+    }
+
     /// Reads one line, without its line end.
     ///
     /// # Errors
@@ -53,6 +102,8 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse(line),
+            Self::HaProxy(format) => format.parse(line),
+            Self::Envoy(format) => format.parse(line),
         }
     }
 
@@ -66,6 +117,8 @@ impl Format {
                     format!("{} is not logged: {}", missing.variable(), missing.effect())
                 })
                 .collect(),
+            Self::HaProxy(format) => format.limits(),
+            Self::Envoy(format) => format.limits(),
         }
     }
 }
@@ -74,6 +127,12 @@ impl Format {
 /// Values are as written: where a backslash stands in one, [`unescape`] gives what was meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Not a request: a message of the proxy's own among its access lines.
+    pub no_request: bool,
+    /// Why the stream ended, if it was one, as the line alone tells; `None` where a join decides.
+    pub verdict: Option<Reason>,
+    /// When the request began, where that is logged.
+    pub started: Option<Stamp>,
     /// When the request ended.
     pub ended: Option<Stamp>,
     /// How long it took, from its first byte to the end of the answer.
@@ -109,9 +168,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The last upstream tried, if it is an address: a group's name (no upstream was live) is none.
+    /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies
+    /// whose lines decide alone write a server's name or address, and no group's.
     pub fn upstream_address(&self) -> Option<&'a [u8]> {
-        self.upstream.filter(|upstream| upstream.contains(&b':'))
+        let is_one = |upstream: &&[u8]| self.verdict.is_some() || upstream.contains(&b':');
+        self.upstream.filter(is_one)
     }
 }
 

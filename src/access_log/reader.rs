@@ -5,12 +5,14 @@
 
 use std::time::Instant;
 
-use super::event::{Event, LineKind};
+use super::envelope::{self, Envelope};
+use super::event::{Closed, Event, LineKind};
 use super::join::Joiner;
 use super::nginx::error::{self, Level, Subject};
 use super::streams::StreamRule;
 use super::{Format, Record};
 use crate::affinity::{Request, Table, Verdict};
+use crate::reason::Reason;
 
 /// How Holter's own canaries begin their `User-Agent`.
 pub const OWN_USER_AGENT: &[u8] = b"holter/";
@@ -48,14 +50,19 @@ impl Reader {
                 return LineKind::Unparsed;
             }
         };
-        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+        if record.no_request
+            || (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT))
+        {
             return LineKind::Ignored;
         }
         observe(&mut self.sessions, now, &record, out);
         if !self.rule.holds(&record) {
             return LineKind::Request;
         }
-        self.join.stream(now, self.lines, &record, out);
+        match record.verdict {
+            Some(reason) => out.push(closed(self.lines, reason, &record)),
+            None => self.join.stream(now, self.lines, &record, out),
+        }
         LineKind::Stream
     }
 
@@ -95,16 +102,28 @@ impl Reader {
     }
 }
 
+/// The end of a stream that its line alone decides.
+fn closed(line: u64, reason: Reason, record: &Record<'_>) -> Event {
+    Event::StreamClosed(Closed {
+        line,
+        reason,
+        duration: record.duration,
+        upstream: (record.upstream_address()).map(|raw| String::from_utf8_lossy(raw).into()),
+    })
+}
+
 /// Looks at a record's session, if it has one.
 fn observe(sessions: &mut Table, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
-    let carried = record.session_sent.or(record.session_query);
+    let (mut inner, mut minted_inner) = (Envelope::default(), Envelope::default());
+    let sent = record.session_sent.or(record.session_query);
+    let carried = sent.map(|id| envelope::open(id, &mut inner));
     if carried.is_none() && record.session_minted.is_none() {
         return;
     }
     let request = Request {
         carried,
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
-        minted: record.session_minted,
+        minted: (record.session_minted).map(|id| envelope::open(id, &mut minted_inner)),
         upstream: record.upstream_address(),
         retried: record.retried,
         success: matches!(record.status, Some(200..300)),

@@ -13,6 +13,7 @@ use super::{
     Problem,
 };
 use crate::access_log::streams::StreamRule;
+use crate::access_log::{Format, Kind};
 
 /// Checks a whole configuration.
 pub(super) fn config(raw: &RawConfig, file: &str) -> Result<Config, Vec<Problem>> {
@@ -274,7 +275,7 @@ impl Check<'_> {
         }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
-        let format = self.value(&raw.log_format, &key("log_format"), value::log_format);
+        let format = self.log_format(raw, kind, path);
         let files = self.list(&raw.files, &key("files"), Check::log_file);
         let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
         let paths = self.list(
@@ -282,7 +283,6 @@ impl Check<'_> {
             &key("streams.paths"),
             |check, text, path| check.value(text, path, value::stream_path),
         );
-        let () = kind?;
         Some(LogSource {
             name: name?,
             format: format?,
@@ -290,6 +290,24 @@ impl Check<'_> {
             error_files,
             streams: StreamRule { paths },
         })
+    }
+
+    fn log_format(&mut self, raw: &RawLog, kind: Option<Kind>, path: &str) -> Option<Format> {
+        let kind = kind?;
+        if let (Kind::HaProxy | Kind::Envoy, Some(file)) = (kind, raw.error_files.first()) {
+            let message = format!("{kind} has no second log; expected no error_files");
+            self.report(file.referenced, &format!("{path}.error_files"), message);
+        }
+        let Some(text) = &raw.log_format else {
+            return value::log_format(kind, kind.default_format()).ok();
+        };
+        match value::log_format(kind, &text.value) {
+            Ok(format) => Some(format),
+            Err(message) => {
+                self.report(text.referenced, &format!("{path}.log_format"), message);
+                None
+            }
+        }
     }
 
     fn log_file(&mut self, text: &Text, path: &str) -> Option<String> {

@@ -99,30 +99,16 @@ impl Default for RawAffinity {
 }
 
 /// One entry of `logs`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLog {
     pub(super) name: Option<Text>,
     pub(super) format: Option<Text>,
-    pub(super) log_format: Text,
+    /// Absent: what the proxy writes where its configuration says nothing.
+    pub(super) log_format: Option<Text>,
     pub(super) files: Vec<Text>,
     pub(super) error_files: Vec<Text>,
     pub(super) streams: RawStreamPaths,
-}
-
-impl Default for RawLog {
-    fn default() -> Self {
-        Self {
-            name: None,
-            format: None,
-            // What nginx writes where its configuration says nothing:
-            // https://nginx.org/en/docs/http/ngx_http_log_module.html#access_log
-            log_format: text("combined"),
-            files: Vec::new(),
-            error_files: Vec::new(),
-            streams: RawStreamPaths::default(),
-        }
-    }
 }
 
 /// `logs[].streams`.

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::problem::quote;
-use crate::access_log::{Format, nginx};
+use crate::access_log::{Format, Kind};
 use crate::canary::Transport;
 use crate::label::Label;
 
@@ -245,24 +245,23 @@ pub(super) fn stream_path(text: &str) -> Checked<String> {
 }
 
 /// `logs[].format`.
-pub(super) fn log_kind(text: &str) -> Checked<()> {
-    match text {
-        "nginx" => Ok(()),
-        "haproxy" | "envoy" | "caddy" | "traefik" | "apache" | "rules" => Err(format!(
-            "log format {} is not in this version; expected nginx",
-            quote(text)
-        )),
-        _ => Err(format!(
-            "log format {} is unknown; expected nginx",
-            quote(text)
-        )),
+pub(super) fn log_kind(text: &str) -> Checked<Kind> {
+    if let Some(found) = Kind::ALL.iter().find(|kind| kind.as_str() == text) {
+        return Ok(*found);
     }
+    let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let why = match text {
+        "caddy" | "traefik" | "apache" | "rules" => "is not in this version",
+        _ => "is unknown",
+    };
+    Err(format!(
+        "log format {} {why}; expected one of: {}",
+        quote(text),
+        known.join(", ")
+    ))
 }
 
-/// `logs[].log_format`: what nginx's `log_format` says, compiled here once.
-pub(super) fn log_format(text: &str) -> Checked<Format> {
-    match nginx::Format::compile(text) {
-        Ok(format) => Ok(Format::Nginx(format)),
-        Err(error) => Err(format!("bad log_format: {error}")),
-    }
+/// `logs[].log_format`: what the proxy's own configuration says, compiled here once.
+pub(super) fn log_format(kind: Kind, text: &str) -> Checked<Format> {
+    Format::compile(kind, text).map_err(|error| format!("bad log_format: {error}"))
 }

@@ -4,6 +4,7 @@
 //! index of variables". It does not know where a value ends in the line.
 
 use super::Step;
+use crate::access_log::target::{read_query, read_request, read_target};
 use crate::access_log::value;
 use crate::access_log::{Record, UnparsedKind};
 
@@ -170,40 +171,6 @@ pub(super) fn leave_out_redundant(steps: &mut [Step]) {
     }
 }
 
-/// `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has no method.
-fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let mut words = raw.split(|byte| *byte == b' ');
-    if let (Some(method), Some(target), Some(_)) = (words.next(), words.next(), words.next()) {
-        record.method = Some(method);
-        read_target(target, record);
-    }
-}
-
-fn read_target<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    match memchr::memchr(b'?', raw) {
-        None => record.path = Some(raw),
-        Some(at) => {
-            record.path = raw.get(..at);
-            read_query(raw.get(at + 1..).unwrap_or_default(), record);
-        }
-    }
-}
-
-fn read_query<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    record.query = Some(raw);
-    record.session_query = record.session_query.or_else(|| session_of(raw));
-}
-
-/// The parameter that legacy servers put the session in: `session_id` (Python SDK) or `sessionId`
-/// (TypeScript and Java SDKs).
-fn session_of(query: &[u8]) -> Option<&[u8]> {
-    let mut pairs = query.split(|byte| *byte == b'&');
-    let session = pairs.find_map(|pair| {
-        (pair.strip_prefix(b"session_id=")).or_else(|| pair.strip_prefix(b"sessionId="))
-    });
-    session.and_then(value::present)
-}
-
 /// The last of a list of upstreams' values, and whether there were several. nginx separates tries by
 /// `, ` and internal redirects by ` : ` (manual, `$upstream_addr`).
 fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
@@ -235,19 +202,5 @@ mod tests {
         assert!(headers_came(b"-, 0.001"));
         assert!(!headers_came(b"0.001, -"));
         assert!(!headers_came(b""));
-    }
-
-    #[test]
-    fn the_session_is_found_in_the_query() {
-        for (query, expected) in [
-            ("session_id=a", Some("a")),
-            ("x=1&sessionId=b&y=2", Some("b")),
-            ("xsession_id=a", None),
-            ("session_id=", None),
-            ("", None),
-        ] {
-            let got = session_of(query.as_bytes());
-            assert_eq!(got, expected.map(str::as_bytes), "{query}");
-        }
     }
 }
