@@ -7,6 +7,7 @@
 mod ending;
 mod field;
 mod prefix;
+mod scan;
 mod setup;
 
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Format {
     /// The place of the first problem, and what was expected there.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         let setup = Setup::of(text)?;
-        let pieces = field::pieces(text, &setup.letters, setup.captures.as_ref())?;
+        let pieces = scan::pieces(text, &setup.letters, setup.captures.as_ref())?;
         let mut template = Template::of(text, pieces)?;
         let has = |field| template.has(field);
         if !(has(Field::Request) || has(Field::Method) && has(Field::Target)) {
