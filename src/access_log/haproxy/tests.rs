@@ -79,6 +79,7 @@ fn undeclared_captures_are_read_with_care() {
     for (group, session, agent) in [
         ("c99979e9-41be-4a2a", Some("c99979e9-41be-4a2a"), None),
         ("mcp.example.com", None, None),
+        ("localhost", None, None),
         ("|c99979e9-41be-4a2a", None, None),
         ("|holter/0.1.0", None, Some("holter/0.1.0")),
         ("Mozilla/5.0 (X11) Gecko", None, None),
