@@ -147,7 +147,8 @@ pub struct Record<'a> {
     pub status: Option<u16>,
     /// Whether the proxy itself holds the answer for complete (nginx: `$request_completion`).
     pub completed: Option<bool>,
-    /// The last upstream tried, as written: an address, or a group's name where none was live.
+    /// The last upstream tried, as written: an address (nginx: a group's name where none was live), or
+    /// `backend/server` where HAProxy logs no address.
     pub upstream: Option<&'a [u8]>,
     /// More than one upstream was tried.
     pub retried: bool,
