@@ -2,7 +2,7 @@
 //!
 //! It does not know the configuration file around the text.
 
-use super::{apache, nginx};
+use super::{TemplateError, apache, nginx};
 
 /// A `log_format` that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,4 +19,7 @@ pub enum FormatError {
         /// The names that there are.
         expected: &'static str,
     },
+    /// An HAProxy `log-format`, or an Envoy format string.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
 }

@@ -29,7 +29,7 @@ impl Joiner {
             Format::Nginx(_) => Self::Nginx(join::Joiner::new(has_error_log)),
             Format::Apache(_) => Self::Apache(apache::join::Joiner::new(has_error_log)),
             Format::Caddy(_) => Self::Caddy(caddy::join::Joiner::new(has_error_log)),
-            Format::Traefik(_) => Self::Alone,
+            Format::HaProxy(_) | Format::Envoy(_) | Format::Traefik(_) => Self::Alone,
         }
     }
 

@@ -11,8 +11,11 @@ use crate::reason::Reason;
 
 pub mod apache;
 pub mod caddy;
+mod envelope;
+pub mod envoy;
 pub mod event;
 mod format_error;
+pub mod haproxy;
 mod held;
 pub mod join;
 mod joiner;
@@ -22,10 +25,12 @@ pub mod reader;
 pub mod reason;
 pub mod streams;
 mod target;
+mod template;
 pub mod traefik;
 mod value;
 
 pub use format_error::FormatError;
+pub use template::TemplateError;
 pub use value::unescape;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
@@ -59,6 +64,10 @@ label! {
         Caddy => "caddy",
         /// Traefik.
         Traefik => "traefik",
+        /// HAProxy.
+        HaProxy => "haproxy",
+        /// Envoy, and Istio's proxies.
+        Envoy => "envoy",
     }
 }
 
@@ -69,6 +78,8 @@ impl Kind {
             Self::Nginx | Self::Apache => "combined",
             Self::Caddy => "json",
             Self::Traefik => "common",
+            Self::HaProxy => "httplog",
+            Self::Envoy => "default",
         }
     }
 }
@@ -84,6 +95,10 @@ pub enum Format {
     Caddy(caddy::Format),
     /// Traefik's common log format or JSON.
     Traefik(traefik::Format),
+    /// HAProxy, in any `log-format`.
+    HaProxy(haproxy::Format),
+    /// Envoy, in any text or JSON format.
+    Envoy(envoy::Format),
 }
 
 impl Format {
@@ -97,6 +112,8 @@ impl Format {
             Kind::Apache => Self::Apache(apache::Format::compile(text)?),
             Kind::Caddy => Self::Caddy(caddy::Format::compile(text)?),
             Kind::Traefik => Self::Traefik(traefik::Format::compile(text)?),
+            Kind::HaProxy => Self::HaProxy(haproxy::Format::compile(text)?),
+            Kind::Envoy => Self::Envoy(envoy::Format::compile(text)?),
         })
     }
 
@@ -110,6 +127,8 @@ impl Format {
             Self::Apache(format) => format.parse(line),
             Self::Caddy(format) => format.parse(line),
             Self::Traefik(format) => format.parse(line),
+            Self::HaProxy(format) => format.parse(line),
+            Self::Envoy(format) => format.parse(line),
         }
     }
 
@@ -129,6 +148,16 @@ impl Format {
                 Some(Written::Utc(line.at_us.div_euclid(1000)))
             }
             Self::Traefik(_) => None,
+            // Every line of these stands in one log.
+            Self::HaProxy(_) | Self::Envoy(_) => None,
+        }
+    }
+
+    /// Whether this proxy says more about a stream's end in a second log.
+    pub fn has_second_log(&self) -> bool {
+        match self {
+            Self::Nginx(_) | Self::Apache(_) | Self::Caddy(_) => true,
+            Self::Traefik(_) | Self::HaProxy(_) | Self::Envoy(_) => false,
         }
     }
 
@@ -145,6 +174,8 @@ impl Format {
             Self::Apache(format) => format.limits(),
             Self::Caddy(format) => format.limits(),
             Self::Traefik(format) => format.limits(),
+            Self::HaProxy(format) => format.limits(),
+            Self::Envoy(format) => format.limits(),
         }
     }
 }
@@ -165,7 +196,9 @@ fn damage(line: &[u8]) -> UnparsedKind {
 /// Values are as written: where a backslash stands in one, [`unescape`] gives what was meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// What the line alone tells of the end; `None` where it takes a join or nothing tells.
+    /// Not a request: a message of the proxy's own among its access lines.
+    pub no_request: bool,
+    /// Why the stream ended, if it was one, as the line alone tells; `None` where a join decides.
     pub verdict: Option<Reason>,
     /// When the request began, where that is logged.
     pub started: Option<Stamp>,
@@ -185,7 +218,8 @@ pub struct Record<'a> {
     pub status: Option<u16>,
     /// Whether the proxy itself holds the answer for complete (nginx: `$request_completion`).
     pub completed: Option<bool>,
-    /// The last upstream tried, as written: an address, or a group's name where none was live.
+    /// The last upstream tried, as written: an address (nginx: a group's name where none was live), or
+    /// `backend/server` where HAProxy logs no address.
     pub upstream: Option<&'a [u8]>,
     /// More than one upstream was tried.
     pub retried: bool,
@@ -215,9 +249,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The last upstream tried, if it is an address: a group's name (no upstream was live) is none.
+    /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies
+    /// whose lines decide alone write a server's name or address, and no group's.
     pub fn upstream_address(&self) -> Option<&'a [u8]> {
-        self.upstream.filter(|upstream| upstream.contains(&b':'))
+        let is_one = |upstream: &&[u8]| self.verdict.is_some() || upstream.contains(&b':');
+        self.upstream.filter(is_one)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use super::envelope::{self, Envelope};
 use super::event::{Event, LineKind};
 use super::joiner::Joiner;
 use super::streams::StreamRule;
@@ -51,7 +52,9 @@ impl Reader {
                 return LineKind::Unparsed;
             }
         };
-        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+        if record.no_request
+            || (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT))
+        {
             return LineKind::Ignored;
         }
         observe(&mut self.sessions, now, &record, out);
@@ -86,14 +89,16 @@ impl Reader {
 
 /// Looks at a record's session, if it has one.
 fn observe(sessions: &mut Table, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
-    let carried = record.session_sent.or(record.session_query);
+    let (mut inner, mut minted_inner) = (Envelope::default(), Envelope::default());
+    let sent = record.session_sent.or(record.session_query);
+    let carried = sent.map(|id| envelope::open(id, &mut inner));
     if carried.is_none() && record.session_minted.is_none() {
         return;
     }
     let request = Request {
         carried,
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
-        minted: record.session_minted,
+        minted: (record.session_minted).map(|id| envelope::open(id, &mut minted_inner)),
         upstream: record.upstream_address(),
         retried: record.retried,
         success: matches!(record.status, Some(200..300)),

@@ -275,7 +275,7 @@ impl Check<'_> {
         }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
-        let format = kind.and_then(|kind| self.log_format(kind, raw, &key("log_format")));
+        let format = self.log_format(raw, kind, path);
         let files = self.list(&raw.files, &key("files"), Check::log_file);
         let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
         let paths = self.list(
@@ -292,16 +292,19 @@ impl Check<'_> {
         })
     }
 
-    /// The format of the proxy's default where none is given.
-    fn log_format(&mut self, kind: Kind, raw: &RawLog, path: &str) -> Option<Format> {
-        let (at, text) = match &raw.log_format {
-            Some(text) => (text.referenced, text.value.as_str()),
-            None => (Location::UNKNOWN, kind.default_format()),
+    fn log_format(&mut self, raw: &RawLog, kind: Option<Kind>, path: &str) -> Option<Format> {
+        let kind = kind?;
+        if let (Kind::HaProxy | Kind::Envoy, Some(file)) = (kind, raw.error_files.first()) {
+            let message = format!("{kind} has no second log; expected no error_files");
+            self.report(file.referenced, &format!("{path}.error_files"), message);
+        }
+        let Some(text) = &raw.log_format else {
+            return value::log_format(kind, kind.default_format()).ok();
         };
-        match value::log_format(kind, text) {
+        match value::log_format(kind, &text.value) {
             Ok(format) => Some(format),
             Err(message) => {
-                self.report(at, path, message);
+                self.report(text.referenced, &format!("{path}.log_format"), message);
                 None
             }
         }

@@ -251,7 +251,7 @@ pub(super) fn log_kind(text: &str) -> Checked<Kind> {
         let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         let known = known.join(", ");
         match text {
-            "haproxy" | "envoy" | "rules" => format!(
+            "rules" => format!(
                 "log format {} is not in this version; expected one of: {known}",
                 quote(text)
             ),
