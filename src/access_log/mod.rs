@@ -15,6 +15,7 @@ pub mod reader;
 pub mod reason;
 pub mod streams;
 mod value;
+pub mod wrapping;
 
 pub use value::unescape;
 
