@@ -19,10 +19,7 @@ fn golden(path: &str) -> String {
 
 #[test]
 fn unwrapped_files_equal_the_plain_ones() {
-    for (log, output) in [
-        ("upstreaminfo", Output::Stdout),
-        ("error", Output::Stderr),
-    ] {
+    for (log, output) in [("upstreaminfo", Output::Stdout), ("error", Output::Stderr)] {
         let plain = golden(&format!("access_log/nginx/{log}.log"));
         for wrapping in [Wrapping::Cri, Wrapping::Docker] {
             let wrapped = golden(&format!("wrapping/{log}.{wrapping}.log"));

@@ -13,6 +13,7 @@ pub mod join;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
+pub mod rules;
 pub mod streams;
 mod value;
 pub mod wrapping;
@@ -44,6 +45,8 @@ label! {
 pub enum Format {
     /// nginx, ingress-nginx and their relatives.
     Nginx(nginx::Format),
+    /// An application's own log.
+    Rules(rules::Rules),
 }
 
 impl Format {
@@ -54,6 +57,7 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse(line),
+            Self::Rules(rules) => Ok(rules.parse(line)),
         }
     }
 
@@ -67,6 +71,7 @@ impl Format {
                     format!("{} is not logged: {}", missing.variable(), missing.effect())
                 })
                 .collect(),
+            Self::Rules(_) => Vec::new(),
         }
     }
 }
@@ -93,6 +98,8 @@ pub struct Record<'a> {
     pub upstream: Option<&'a [u8]>,
     /// More than one upstream was tried.
     pub retried: bool,
+    /// The upstreams tried before in vain, divided by `, `, where they are logged.
+    pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
     /// The proxy's number for the client's connection.
@@ -105,6 +112,10 @@ pub struct Record<'a> {
     pub session_query: Option<&'a [u8]>,
     /// The `User-Agent` header.
     pub user_agent: Option<&'a [u8]>,
+    /// The `Mcp-Method` header: what a POST asks for (MCP 2026-07-28).
+    pub mcp_method: Option<&'a [u8]>,
+    /// What an application's own line says of a stream.
+    pub told: Option<rules::Told>,
     /// The answer's `Content-Type`.
     pub content_type: Option<&'a [u8]>,
 }
