@@ -44,9 +44,7 @@ async fn count(keys: &str, texts: &[(&str, &str)]) -> Counts {
     }
     let keys = keys.replace("@", &format!("{}/", folder.path().display()));
     let config = Config::parse(&format!("logs:\n- name: edge\n{keys}"), "holter.yaml").unwrap();
-    let metrics = Metrics::new([].into_iter(), ["edge"])
-        .source("edge")
-        .unwrap();
+    let metrics = Metrics::new([], ["edge"]).source("edge").unwrap();
     let recorder = SourceRecorder {
         metrics: metrics.clone(),
         journal: SharedJournal::default(),
