@@ -204,15 +204,13 @@ fn a_post_that_listens_is_joined_with_its_own_entry() {
         let line = String::from_utf8(line(request, 200, "a:1", "-", "-")).unwrap();
         line.replace('\r', &format!(" {method}")).into_bytes()
     };
+    let get = access("GET /mcp", "-");
     let listen = access("POST /mcp", "subscriptions/listen");
+    assert_eq!(reader.access(now, &get, &mut out), LineKind::Stream);
     assert_eq!(reader.access(now, &listen, &mut out), LineKind::Stream);
-    assert_eq!(
-        reader.access(now, &access("GET /mcp", "-"), &mut out),
-        LineKind::Stream
-    );
     let entry = b"2026/11/20 09:59:41 [error] 7#7: *42 upstream timed out (110: Connection timed out) while reading upstream, client: ::1, server: _, request: \"POST /mcp HTTP/1.1\", upstream: \"http://a:1/mcp\"";
     reader.error(now, entry, &mut out);
-    assert!(matches!(&out[..], [Event::StreamClosed(closed)] if closed.line == 1));
+    assert!(matches!(&out[..], [Event::StreamClosed(closed)] if closed.line == 2));
 }
 
 #[test]
