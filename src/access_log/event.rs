@@ -23,6 +23,8 @@ pub enum Event {
         verdict: Verdict,
         /// A keyed hash of the id; the key is this process's own.
         session: u64,
+        /// The verdict may come again, for the same line.
+        waits: bool,
     },
     /// A session was opened.
     SessionOpened,

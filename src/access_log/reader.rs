@@ -75,6 +75,7 @@ impl Reader {
             line: miss.line,
             verdict: Verdict::Moved,
             session: miss.session,
+            waits: false,
         }));
     }
 
@@ -165,6 +166,7 @@ fn observe(sessions: &mut Table, now: Instant, request: &Request<'_>, out: &mut 
         line,
         verdict,
         session,
+        waits: seen.waits,
     });
     let also = [
         (verdict == Verdict::Opened, Event::SessionOpened),

@@ -108,6 +108,8 @@ pub struct Seen {
     pub session: u64,
     /// The session was deleted.
     pub deleted: bool,
+    /// It may be a miss, which a later request would show: [`Table::confirmed`], within [`CONFIRM`].
+    pub waits: bool,
     /// Another session was forgotten, or suspected misses were let go, to make room.
     pub evicted: bool,
 }
@@ -234,6 +236,7 @@ impl Table {
             verdict: Verdict::Unknown,
             session,
             deleted: request.delete && request.success() && request.carried.is_some(),
+            waits: false,
             evicted: false,
         };
         match (self.sessions.get(&session).copied(), upstream) {
@@ -243,6 +246,7 @@ impl Table {
             }
             (Some(known), Some(upstream)) if self.is_suspect(known, request) => {
                 let waiting = Waiting::new(now, request.line, session, upstream);
+                seen.waits = true;
                 seen.evicted = self.suspects.add(known.owner, waiting);
             }
             (Some(_), _) => {}
@@ -300,6 +304,7 @@ impl Table {
         }
         if request.refused() && !request.retried {
             let waiting = Waiting::new(now, request.line, seen.session, upstream);
+            seen.waits = true;
             seen.evicted = self.refused.add(seen.session, waiting);
         }
         seen
@@ -338,6 +343,7 @@ impl Table {
             verdict: Verdict::Opened,
             session,
             deleted: false,
+            waits: false,
             evicted,
         }
     }

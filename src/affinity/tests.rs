@@ -36,14 +36,21 @@ fn carried<'a>(id: &'a str, upstream: &'a str) -> Request<'a> {
 /// by the end.
 fn check(steps: &[(Request<'_>, Option<Verdict>)], misses: &[u64]) {
     let (mut table, now) = (table(8), start());
-    let mut found = Vec::new();
+    let (mut found, mut waiting) = (Vec::new(), Vec::new());
     for (line, (request, expected)) in (0..).zip(steps) {
         let request = Request { line, ..*request };
-        let got = table.observe(now, &request).map(|seen| seen.verdict);
+        let seen = table.observe(now, &request);
+        let got = seen.map(|seen| seen.verdict);
         assert_eq!(got, *expected, "step {line}: {request:?}");
+        waiting.extend(seen.filter(|seen| seen.waits).map(|_| line));
         found.extend(table.confirmed().map(|miss| miss.line));
     }
     assert_eq!(found, misses);
+    // No verdict comes unannounced.
+    assert!(
+        found.iter().all(|line| waiting.contains(line)),
+        "{waiting:?}"
+    );
 }
 
 /// A request without a session.
@@ -273,6 +280,25 @@ fn a_session_that_its_owner_does_not_know_is_gone() {
         (plain("a:1", 200), None),
     ];
     check(&steps, &[]);
+}
+
+#[test]
+fn only_what_may_be_a_miss_waits() {
+    let (mut table, now) = (table(8), start());
+    let mut waits = |request: &Request<'_>| table.observe(now, request).unwrap().waits;
+    let retried = Request {
+        retried: true,
+        ..carried("s", "b:1")
+    };
+    assert!(!waits(&minted("s", "a:1")) && !waits(&carried("s", "a:1")));
+    assert!(!waits(&carried("t", "b:1")) && !waits(&retried));
+    assert!(waits(&carried("s", "b:1")));
+    let post = |id, status| Request {
+        legacy: true,
+        status: Some(status),
+        ..carried(id, "b:1")
+    };
+    assert!(waits(&post("l", 404)) && !waits(&post("l", 500)) && !waits(&post("l", 202)));
 }
 
 #[test]
