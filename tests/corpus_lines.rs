@@ -226,18 +226,29 @@ fn reasons_are_true_or_vague() {
     }
 }
 
+/// What is said of each line's session in the end: a miss may become certain by a later line.
+fn verdicts(reader: &mut Reader, lines: &[(&str, Truth)]) -> Vec<Option<Verdict>> {
+    let (mut said, mut out) = (Vec::new(), Vec::new());
+    for (line, _) in lines {
+        said.push(None);
+        reader.access(start(), line.as_bytes(), &mut out);
+    }
+    reader.finish(&mut out);
+    for event in out {
+        if let Event::Session { line, verdict, .. } = event {
+            said[usize::try_from(line).unwrap() - 1] = Some(verdict);
+        }
+    }
+    said
+}
+
 #[test]
 fn affinity_is_decided_as_it_was() {
     for case in &CASES {
         let (mut reader, log, title) = (case.reader(), case.golden("log"), case.title());
-        let (mut moved, mut broken, mut out, now) = (0, 0, Vec::new(), start());
-        for (line, truth) in case.lines(&log) {
-            out.clear();
-            reader.access(now, line.as_bytes(), &mut out);
-            let verdict = out.iter().find_map(|event| match event {
-                Event::Session { verdict, .. } => Some(*verdict),
-                _ => None,
-            });
+        let (mut moved, mut broken) = (0, 0);
+        let lines = case.lines(&log);
+        for ((line, truth), verdict) in lines.iter().zip(verdicts(&mut reader, &lines)) {
             let wrong = match verdict {
                 Some(Verdict::Moved) => truth.affinity_broken != Some(true),
                 Some(Verdict::Kept | Verdict::Opened) => truth.affinity_broken != Some(false),

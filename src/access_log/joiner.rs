@@ -29,7 +29,9 @@ impl Joiner {
             Format::Nginx(_) => Self::Nginx(join::Joiner::new(has_error_log)),
             Format::Apache(_) => Self::Apache(apache::join::Joiner::new(has_error_log)),
             Format::Caddy(_) => Self::Caddy(caddy::join::Joiner::new(has_error_log)),
-            Format::HaProxy(_) | Format::Envoy(_) | Format::Traefik(_) => Self::Alone,
+            Format::HaProxy(_) | Format::Envoy(_) | Format::Traefik(_) | Format::Rules(_) => {
+                Self::Alone
+            }
         }
     }
 
@@ -115,6 +117,9 @@ fn nginx_error(
     let line = error::parse(line)?;
     if line.level <= Level::Info {
         join.shows_clients();
+    }
+    if line.level <= Level::Error {
+        join.shows_errors();
     }
     match line.subject {
         Subject::Request(entry) => join.entry(now, line.at, &entry, out),

@@ -23,11 +23,13 @@ mod json;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
+pub mod rules;
 pub mod streams;
 mod target;
 mod template;
 pub mod traefik;
 mod value;
+pub mod wrapping;
 
 pub use format_error::FormatError;
 pub use template::TemplateError;
@@ -99,6 +101,8 @@ pub enum Format {
     HaProxy(haproxy::Format),
     /// Envoy, in any text or JSON format.
     Envoy(envoy::Format),
+    /// An application's own log.
+    Rules(rules::Rules),
 }
 
 impl Format {
@@ -129,6 +133,7 @@ impl Format {
             Self::Traefik(format) => format.parse(line),
             Self::HaProxy(format) => format.parse(line),
             Self::Envoy(format) => format.parse(line),
+            Self::Rules(rules) => Ok(rules.parse(line)),
         }
     }
 
@@ -149,7 +154,7 @@ impl Format {
             }
             Self::Traefik(_) => None,
             // Every line of these stands in one log.
-            Self::HaProxy(_) | Self::Envoy(_) => None,
+            Self::HaProxy(_) | Self::Envoy(_) | Self::Rules(_) => None,
         }
     }
 
@@ -157,7 +162,7 @@ impl Format {
     pub fn has_second_log(&self) -> bool {
         match self {
             Self::Nginx(_) | Self::Apache(_) | Self::Caddy(_) => true,
-            Self::Traefik(_) | Self::HaProxy(_) | Self::Envoy(_) => false,
+            Self::Traefik(_) | Self::HaProxy(_) | Self::Envoy(_) | Self::Rules(_) => false,
         }
     }
 
@@ -176,6 +181,7 @@ impl Format {
             Self::Traefik(format) => format.limits(),
             Self::HaProxy(format) => format.limits(),
             Self::Envoy(format) => format.limits(),
+            Self::Rules(_) => Vec::new(),
         }
     }
 }
@@ -223,6 +229,8 @@ pub struct Record<'a> {
     pub upstream: Option<&'a [u8]>,
     /// More than one upstream was tried.
     pub retried: bool,
+    /// The upstreams tried before in vain, divided by `, `, where they are logged.
+    pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
     /// The proxy's number for the client's connection.
@@ -244,6 +252,10 @@ pub struct Record<'a> {
     pub session_query: Option<&'a [u8]>,
     /// The `User-Agent` header.
     pub user_agent: Option<&'a [u8]>,
+    /// The `Mcp-Method` header: what a POST asks for (MCP 2026-07-28).
+    pub mcp_method: Option<&'a [u8]>,
+    /// What an application's own line says of a stream.
+    pub told: Option<rules::Told>,
     /// The answer's `Content-Type`.
     pub content_type: Option<&'a [u8]>,
 }

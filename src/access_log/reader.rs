@@ -6,9 +6,10 @@
 use std::time::Instant;
 
 use super::envelope::{self, Envelope};
-use super::event::{Event, LineKind};
+use super::event::{Closed, Event, LineKind};
 use super::joiner::Joiner;
-use super::streams::StreamRule;
+use super::rules::{Ended, Told};
+use super::streams::{self, StreamRule};
 use super::{Format, Record, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
@@ -22,6 +23,7 @@ pub struct Reader {
     rule: StreamRule,
     join: Joiner,
     sessions: Table,
+    ended: Ended,
     lines: u64,
 }
 
@@ -33,6 +35,7 @@ impl Reader {
             format,
             rule,
             sessions,
+            ended: Ended::default(),
             lines: 0,
         }
     }
@@ -52,17 +55,58 @@ impl Reader {
                 return LineKind::Unparsed;
             }
         };
-        if record.no_request
-            || (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT))
-        {
+        if let Some(told) = record.told {
+            return self.told(told, &record, out);
+        }
+        if record.no_request {
             return LineKind::Ignored;
         }
-        observe(&mut self.sessions, now, &record, out);
+        let mut inner = <[Envelope; 2]>::default();
+        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+            // Its session is its own affair; that the upstream answers it is a fact about that.
+            self.sessions
+                .note(now, &request(self.lines, &record, &mut inner));
+            self.late_verdicts(out);
+            return LineKind::Ignored;
+        }
+        let request = request(self.lines, &record, &mut inner);
+        observe(&mut self.sessions, now, &request, out);
+        self.late_verdicts(out);
         if !self.rule.holds(&record) {
             return LineKind::Request;
         }
         self.join.stream(now, self.lines, &record, out);
         LineKind::Stream
+    }
+
+    /// The misses that this line made certain.
+    fn late_verdicts(&mut self, out: &mut Vec<Event>) {
+        out.extend(self.sessions.confirmed().map(|miss| Event::Session {
+            line: miss.line,
+            verdict: Verdict::Moved,
+            session: miss.session,
+            waits: false,
+        }));
+    }
+
+    /// What an application's own line says of a stream. A server may tell of the same dead stream for
+    /// ever, so that one with an id is counted once, until it is opened again.
+    fn told(&mut self, told: Told, record: &Record<'_>, out: &mut Vec<Event>) -> LineKind {
+        match told {
+            Told::Opened => self.ended.opened(record.session_sent),
+            Told::Heartbeat => {}
+            Told::Closed(reason) if self.ended.closed(record.session_sent) => {
+                out.push(Event::StreamClosed(Closed {
+                    line: self.lines,
+                    reason,
+                    duration: None,
+                    upstream: None,
+                }));
+                return LineKind::Stream;
+            }
+            Told::Closed(_) => {}
+        }
+        LineKind::Request
     }
 
     /// Takes a line of the error log, without its line feed.
@@ -84,36 +128,50 @@ impl Reader {
     /// Decides every stream that is held: no line will follow.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         self.join.finish(out);
+        self.sessions.finish();
+        self.late_verdicts(out);
     }
 }
 
-/// Looks at a record's session, if it has one.
-fn observe(sessions: &mut Table, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
-    let (mut inner, mut minted_inner) = (Envelope::default(), Envelope::default());
-    let sent = record.session_sent.or(record.session_query);
-    let carried = sent.map(|id| envelope::open(id, &mut inner));
-    if carried.is_none() && record.session_minted.is_none() {
-        return;
-    }
-    let request = Request {
-        carried,
+/// What of a record concerns its session and its upstream.
+fn request<'a>(line: u64, record: &Record<'a>, inner: &'a mut [Envelope; 2]) -> Request<'a> {
+    let [sent, minted] = inner;
+    let carried = record.session_sent.or(record.session_query);
+    Request {
+        carried: carried.map(|id| envelope::open(id, sent)),
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
-        minted: (record.session_minted).map(|id| envelope::open(id, &mut minted_inner)),
+        minted: (record.session_minted).map(|id| envelope::open(id, minted)),
         upstream: record.upstream_address(),
         retried: record.retried,
-        success: matches!(record.status, Some(200..300)),
+        status: record.status,
         delete: record.method == Some(b"DELETE"),
-    };
-    let Some(seen) = sessions.observe(now, &request) else {
+        line,
+        tried: record.tried,
+        upstream_headers: record.upstream_headers,
+        completed: record.completed,
+        stream: record.method == Some(b"GET") || streams::is_listen(record),
+    }
+}
+
+/// Looks at a request's session, if it has one.
+fn observe(sessions: &mut Table, now: Instant, request: &Request<'_>, out: &mut Vec<Event>) {
+    let Some(seen) = sessions.observe(now, request) else {
         return;
     };
-    let (verdict, session) = (seen.verdict, seen.session);
-    out.push(Event::Session { verdict, session });
-    let unknown = carried.is_some() && matches!(record.status, Some(400 | 404));
+    let (line, verdict, session) = (request.line, seen.verdict, seen.session);
+    out.push(Event::Session {
+        line,
+        verdict,
+        session,
+        waits: seen.waits,
+    });
     let also = [
         (verdict == Verdict::Opened, Event::SessionOpened),
         (seen.deleted, Event::SessionDeleted),
-        (unknown, Event::SessionUnknown),
+        (
+            request.carried.is_some() && request.refused(),
+            Event::SessionUnknown,
+        ),
         (seen.evicted, Event::SessionsEvicted),
     ];
     out.extend(

@@ -100,7 +100,7 @@ impl Default for RawAffinity {
 
 /// One entry of `logs`. Without a `log_format` it is the proxy's own default
 /// ([`crate::access_log::Kind::default_format`]).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLog {
     pub(super) name: Option<Text>,
@@ -108,7 +108,28 @@ pub(super) struct RawLog {
     pub(super) log_format: Option<Text>,
     pub(super) files: Vec<Text>,
     pub(super) error_files: Vec<Text>,
+    pub(super) wrapping: Text,
+    pub(super) rules: Vec<Spanned<RawRule>>,
+    pub(super) presets: Vec<Text>,
+    pub(super) samples: Vec<Spanned<RawSample>>,
     pub(super) streams: RawStreamPaths,
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self {
+            name: None,
+            format: None,
+            log_format: None,
+            files: Vec::new(),
+            error_files: Vec::new(),
+            wrapping: text("auto"),
+            rules: Vec::new(),
+            presets: Vec::new(),
+            samples: Vec::new(),
+            streams: RawStreamPaths::default(),
+        }
+    }
 }
 
 /// `logs[].streams`.
@@ -116,12 +137,34 @@ pub(super) struct RawLog {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStreamPaths {
     pub(super) paths: Vec<Text>,
+    pub(super) methods: Vec<Text>,
 }
 
 impl Default for RawStreamPaths {
     fn default() -> Self {
         Self {
             paths: texts(&["/mcp", "/sse"]),
+            methods: texts(&["GET"]),
         }
     }
+}
+
+/// One entry of `logs[].rules`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRule {
+    pub(super) name: Option<Text>,
+    pub(super) contains: Option<Text>,
+    pub(super) pattern: Option<Text>,
+    pub(super) event: Option<Text>,
+    pub(super) reason: Option<Text>,
+}
+
+/// One entry of `logs[].samples`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSample {
+    pub(super) line: Option<Text>,
+    pub(super) event: Option<Text>,
+    pub(super) reason: Option<Text>,
 }

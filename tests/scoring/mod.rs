@@ -136,16 +136,11 @@ pub fn replay(reader: &mut Reader, lines: &[Timed<'_>]) -> Vec<Said> {
             reader.error(now, line.line.as_bytes(), &mut out);
             continue;
         }
-        let from = out.len();
         let kind = reader.access(now, line.line.as_bytes(), &mut out);
-        let verdict = out.iter().skip(from).find_map(|event| match event {
-            Event::Session { verdict, .. } => Some(*verdict),
-            _ => None,
-        });
         said.push(Said {
             kind: Some(kind),
             reason: None,
-            verdict,
+            verdict: None,
         });
     }
     reader.finish(&mut out);
@@ -155,6 +150,10 @@ pub fn replay(reader: &mut Reader, lines: &[Timed<'_>]) -> Vec<Said> {
                 let at = usize::try_from(closed.line).unwrap() - 1;
                 assert_eq!(said[at].reason, None, "closed twice");
                 said[at].reason = Some(closed.reason);
+            }
+            // A miss may become certain by a later line; the last word counts.
+            Event::Session { line, verdict, .. } => {
+                said[usize::try_from(line).unwrap() - 1].verdict = Some(verdict);
             }
             Event::Unparsed(kind) => panic!("unparsed: {kind}"),
             Event::JoinEvicted | Event::SessionsEvicted => panic!("evicted"),

@@ -45,6 +45,8 @@ pub(super) enum Variable {
     SessionMinted,
     /// `$arg_session_id`; nginx's `$arg_` names ignore case, so `$arg_sessionid` is `sessionId`.
     SessionQuery,
+    /// `$http_mcp_method`.
+    McpMethod,
     /// `$http_user_agent`.
     UserAgent,
     /// `$sent_http_content_type`.
@@ -74,6 +76,7 @@ impl Variable {
             "http_mcp_session_id" => Self::SessionSent,
             "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
             "arg_session_id" | "arg_sessionid" => Self::SessionQuery,
+            "http_mcp_method" => Self::McpMethod,
             "http_user_agent" => Self::UserAgent,
             "sent_http_content_type" | "upstream_http_content_type" => Self::ContentType,
             _ => Self::Other,
@@ -125,10 +128,12 @@ impl Variable {
             Self::Upstream => {
                 let (last, retried) = last_of_list(raw);
                 (record.upstream, record.retried) = (value::present(last), retried);
+                record.tried = if retried { tried_in_vain(raw) } else { None };
             }
             Self::SessionSent => record.session_sent = Some(raw),
             Self::SessionMinted => record.session_minted = Some(raw),
             Self::SessionQuery => record.session_query = Some(raw),
+            Self::McpMethod => record.mcp_method = Some(raw),
             Self::UserAgent => record.user_agent = Some(raw),
             Self::ContentType => record.content_type = Some(raw),
             Self::Completion | Self::UpstreamHeaderTime | Self::Other => {}
@@ -180,6 +185,14 @@ fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
     (raw.get(space + 1..).unwrap_or_default(), true)
 }
 
+/// The upstreams before the last one, as written, since the last internal redirect: those before that
+/// answered, with the redirect.
+fn tried_in_vain(raw: &[u8]) -> Option<&[u8]> {
+    let group = memchr::memmem::rfind(raw, b" : ").map_or(0, |at| at + 3);
+    let group = raw.get(group..)?;
+    group.get(..memchr::memmem::rfind(group, b", ")?)
+}
+
 /// Whether the last upstream's headers came: a time stands where they did.
 fn headers_came(raw: &[u8]) -> bool {
     value::present(last_of_list(raw).0).is_some()
@@ -198,6 +211,19 @@ mod tests {
             ("pool", "pool", false),
         ] {
             assert_eq!(last_of_list(raw.as_bytes()), (last.as_bytes(), several));
+        }
+        for (raw, before) in [
+            ("a:1", None),
+            ("a:1, b:1", Some("a:1")),
+            ("a:1, b:1, c:1", Some("a:1, b:1")),
+            ("a:1 : b:1", None),
+            ("a:1, b:1 : c:1, d:1", Some("c:1")),
+        ] {
+            assert_eq!(
+                tried_in_vain(raw.as_bytes()),
+                before.map(str::as_bytes),
+                "{raw}"
+            );
         }
         assert!(headers_came(b"-, 0.001"));
         assert!(!headers_came(b"0.001, -"));
