@@ -9,7 +9,7 @@ use super::event::{Event, LineKind};
 use super::join::Joiner;
 use super::nginx::error::{self, Level, Subject};
 use super::streams::StreamRule;
-use super::{Format, Record};
+use super::{Format, Record, UnparsedKind};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`.
@@ -39,23 +39,42 @@ impl Reader {
 
     /// Takes a line of the access log, without its line feed.
     pub fn access(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
+        let parsed = self.parse(line);
+        self.record(now, &parsed, out)
+    }
+
+    /// Reads a line of the access log, and takes nothing of it: for whoever needs its record too, or
+    /// first its time.
+    ///
+    /// # Errors
+    /// The kind of damage.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        self.format.parse(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
+    pub fn record(
+        &mut self,
+        now: Instant,
+        parsed: &Result<Record<'_>, UnparsedKind>,
+        out: &mut Vec<Event>,
+    ) -> LineKind {
         self.lines += 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let record = match self.format.parse(line) {
+        let record = match parsed {
             Ok(record) => record,
             Err(kind) => {
-                out.push(Event::Unparsed(kind));
+                out.push(Event::Unparsed(*kind));
                 return LineKind::Unparsed;
             }
         };
         if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
             return LineKind::Ignored;
         }
-        observe(&mut self.sessions, now, &record, out);
-        if !self.rule.holds(&record) {
+        observe(&mut self.sessions, now, record, out);
+        if !self.rule.holds(record) {
             return LineKind::Request;
         }
-        self.join.stream(now, self.lines, &record, out);
+        self.join.stream(now, self.lines, record, out);
         LineKind::Stream
     }
 
@@ -77,6 +96,17 @@ impl Reader {
             Subject::WorkerGone => self.join.worker_gone(now),
             Subject::Other => {}
         }
+    }
+
+    /// Says whether the error log covers the time of the lines that come next. It does from the start
+    /// where there is one; a replay knows where it begins and ends.
+    pub fn set_error_log(&mut self, speaks: bool) {
+        self.join.set_error_log(speaks);
+    }
+
+    /// Decides the stream that is held longest, by what is known by now.
+    pub fn evict(&mut self, out: &mut Vec<Event>) {
+        self.join.evict_stream(out);
     }
 
     /// When [`Reader::tick`] is due, if no line comes before.
