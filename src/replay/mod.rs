@@ -15,3 +15,4 @@ pub mod span;
 pub mod tally;
 pub mod text;
 pub mod times;
+pub mod units;

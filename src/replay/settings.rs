@@ -63,19 +63,16 @@ const VERCEL: &str = "https://vercel.com/docs/functions/limitations";
 const UNDICI: &str = "https://github.com/nodejs/undici/blob/main/docs/docs/api/Client.md";
 const PYTHON_SDK: &str =
     "https://github.com/modelcontextprotocol/python-sdk/blob/main/src/mcp/shared/_httpx_utils.py";
-const TS_SDK: &str = "https://github.com/modelcontextprotocol/typescript-sdk";
 const AIOHTTP: &str = "https://docs.aiohttp.org/en/stable/client_reference.html";
 const CLOUDFLARE: &str =
     "https://developers.cloudflare.com/fundamentals/reference/connection-limits/";
 const INGRESS: &str =
     "https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/";
-const APP_SERVICE: &str =
-    "https://learn.microsoft.com/en-us/troubleshoot/azure/app-service/web-apps-performance-faqs";
-const FLY: &str = "https://fly.io/docs/reference/configuration/";
+const APP_SERVICE: &str = "https://azure-advice.com/2024/08/26/navigating-the-230-second-timeout-in-azure-app-service-technical-insights-and-developer-considerations";
 
 /// The table. What is documented as a lifetime or a silence only for other protocols is left out.
 #[rustfmt::skip]
-const SETTINGS: [Setting; 21] = [
+const SETTINGS: [Setting; 19] = [
     own("nginx", "proxy_read_timeout", 60.0, Counts::Idle, Reason::IdleTimeout, NGINX_PROXY),
     own("nginx", "send_timeout", 60.0, Counts::Idle, Reason::SendTimeout, NGINX_CORE),
     own("nginx", "proxy_connect_timeout", 60.0, Counts::Connect, Reason::ConnectTimeout, NGINX_PROXY),
@@ -86,12 +83,10 @@ const SETTINGS: [Setting; 21] = [
     own("apache", "ProxyTimeout", 60.0, Counts::Idle, Reason::IdleTimeout, APACHE),
     beside("undici (Node fetch)", "bodyTimeout", 300.0, Counts::Idle, Place::Before, UNDICI),
     beside("MCP SDK for Python", "SSE read timeout", 300.0, Counts::Idle, Place::Before, PYTHON_SDK),
-    beside("MCP SDK for TypeScript", "request timeout", 60.0, Counts::Total, Place::Before, TS_SDK),
     beside("aiohttp", "ClientTimeout total", 300.0, Counts::Total, Place::Before, AIOHTTP),
     beside("AWS ALB", "idle timeout", 60.0, Counts::Idle, Place::Before, ALB),
     beside("AWS NLB", "TCP idle timeout", 350.0, Counts::Idle, Place::Before, NLB),
     beside("Cloudflare", "proxy read timeout", 120.0, Counts::Idle, Place::Before, CLOUDFLARE),
-    beside("Fly", "idle_timeout", 60.0, Counts::Idle, Place::Before, FLY),
     beside("Heroku", "rolling window", 55.0, Counts::Idle, Place::Before, HEROKU),
     beside("AWS NLB", "TCP idle timeout", 350.0, Counts::Idle, Place::Behind, NLB),
     beside("AWS ALB", "idle timeout", 60.0, Counts::Idle, Place::Behind, ALB),

@@ -3,6 +3,7 @@
 //! It adds nothing to the report, and leaves out sections that have nothing to say.
 
 use super::report::{Candidate, Cluster, File, Lifetimes, Report};
+use super::units::{grouped, percent, seconds, size};
 
 /// Narrowest and widest that is drawn for.
 const WIDTHS: (usize, usize) = (40, 120);
@@ -314,50 +315,6 @@ fn join(parts: &[String], none: &str) -> String {
     parts.join(", ")
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-/// `0.5 s`, `90 s`, `5 min`, `2 h`: whole where they are whole.
-fn seconds(seconds: f64) -> String {
-    let (value, unit) = match seconds {
-        s if s >= 7_200.0 => (s / 3_600.0, "h"),
-        s if s >= 600.0 => (s / 60.0, "min"),
-        s => (s, "s"),
-    };
-    format!("{value} {unit}")
-}
-
-/// Digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Bytes with a binary unit.
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut units = UNITS.iter().peekable();
-    let mut unit = units.next();
-    while value >= 1024.0 && units.peek().is_some() {
-        value /= 1024.0;
-        unit = units.next();
-    }
-    format!("{value:.1} {}", unit.unwrap_or(&"TiB"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,34 +331,6 @@ mod tests {
             (0, 0, 4, ""),
         ] {
             assert_eq!(bar(count, most, room), expected, "{count} {most} {room}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_readable() {
-        for (number, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(number), expected);
-        }
-        for (bytes, expected) in [
-            (1_023, "1023 B"),
-            (1_536, "1.5 KiB"),
-            (1 << 30, "1.0 GiB"),
-            (1 << 50, "1024.0 TiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
-        for (value, expected) in [
-            (0.1, "0.1 s"),
-            (300.0, "300 s"),
-            (600.0, "10 min"),
-            (14_400.0, "4 h"),
-        ] {
-            assert_eq!(seconds(value), expected);
         }
     }
 

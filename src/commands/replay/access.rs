@@ -56,6 +56,11 @@ impl AccessFiles {
         paths.iter().map(look).collect::<Result<_, _>>().map(Self)
     }
 
+    /// NUL bytes that were skipped.
+    pub(super) fn nuls(&self) -> u64 {
+        self.0.iter().map(|file| file.nuls).sum()
+    }
+
     /// The file with the earliest next line, and the time up to which it stays so.
     pub(super) fn next(&self) -> Option<(usize, Limit)> {
         let open = || self.0.iter().enumerate().filter(|(_, file)| !file.is_over);

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::replay::text::size;
+use crate::replay::units::size;
 use crate::tasks::clock;
 
 /// Time between two drawings.

@@ -71,6 +71,11 @@ impl ErrorFiles {
         self.files.is_empty()
     }
 
+    /// NUL bytes that were skipped.
+    pub(super) fn nuls(&self) -> u64 {
+        self.files.iter().map(|file| file.lines.nuls).sum()
+    }
+
     /// The file with the earliest line that is not later than `until`, and that line's time.
     ///
     /// The local times are read in this zone. A line without a time goes with the one above it.

@@ -1,6 +1,6 @@
 //! `holter replay`: existing logs to a report, or to one answer a line.
 //!
-//! Opens what the command line names and prints what comes out; [`drive`] reads, `crate::replay`
+//! Opens what the command line names and prints what comes out; `drive` reads, `crate::replay`
 //! judges and draws. One thread, 256 KiB a file, and nothing that grows with the files.
 
 mod access;
@@ -9,10 +9,11 @@ mod drive;
 mod errors;
 mod input;
 mod lines;
+mod output;
 mod recorder;
 
 use std::hash::RandomState;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,20 +32,12 @@ use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
 use crate::cli::{Output, Proxy, ReplayArgs};
 use crate::metrics::{Metrics, SourceMetrics};
 use crate::replay::each::Queue;
-use crate::replay::gaps::{Met, Unheard, gaps};
-use crate::replay::report::{Context, Report};
-use crate::replay::text;
+use crate::replay::gaps::Unheard;
 use crate::replay::times::Clock;
 use crate::tasks::clock;
 
 /// Most files of either kind. Those that overlap in time are open together, 320 KiB each.
 pub const MAX_FILES: usize = 256;
-
-/// Columns where standard output is no terminal.
-const WIDTH: usize = 80;
-
-/// Families that `--output metrics` prints: what logs give, and the caps that they reached.
-const FAMILIES: [&str; 2] = ["holter_log_", "holter_series_dropped_total"];
 
 /// Why there is no report; one line.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +91,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), ReplayError> {
 fn replay(args: &ReplayArgs) -> Result<(), ReplayError> {
     check_files(args)?;
     let format = compile(args)?;
-    let limits = format.limits();
+    let about = output::About::of(&format);
     let bar = Rc::new(bar(args));
     let metrics = Metrics::new([], [args.format.as_str()]);
     let errors = ErrorFiles::new(&args.error_log, args.error_log_complete, &bar)?;
@@ -117,7 +110,7 @@ fn replay(args: &ReplayArgs) -> Result<(), ReplayError> {
     let done = drive.run(&mut files);
     bar.clear();
     done?;
-    print(args, &metrics, drive, &files, limits)
+    output::print(args, &metrics, drive, &files, about)
 }
 
 fn check_files(args: &ReplayArgs) -> Result<(), ReplayError> {
@@ -176,106 +169,6 @@ fn mode(args: &ReplayArgs, metrics: &Metrics) -> Mode {
         (Output::Metrics, Some(source)) => Mode::Metrics(Arc::clone(source)),
         _ => Mode::Summary,
     }
-}
-
-fn print(
-    args: &ReplayArgs,
-    metrics: &Metrics,
-    drive: Drive,
-    files: &AccessFiles,
-    limits: Vec<String>,
-) -> Result<(), ReplayError> {
-    if args.each {
-        return Ok(warn(&drive.recorder)?);
-    }
-    let report = report(args, drive, files, limits);
-    let text = match args.output {
-        Output::Text => text::render(&report, width()),
-        Output::Json => {
-            let mut json = serde_json::to_string_pretty(&report).map_err(io::Error::from)?;
-            json.push('\n');
-            json
-        }
-        Output::Metrics => {
-            let bytes = report.files.iter().map(|file| file.bytes).sum();
-            metrics
-                .sources()
-                .iter()
-                .for_each(|source| source.read(bytes));
-            families(&metrics.render())
-        }
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
-}
-
-fn report(args: &ReplayArgs, drive: Drive, files: &AccessFiles, limits: Vec<String>) -> Report {
-    let has_error_log = !drive.errors.is_empty();
-    let holes = (files.0.iter().map(|file| (&*file.name, file.nuls))).chain(
-        drive
-            .errors
-            .files
-            .iter()
-            .map(|file| (&*file.name, file.lines.nuls)),
-    );
-    let empty = (files.0.iter().map(|file| (&*file.name, file.number))).chain(
-        drive
-            .errors
-            .files
-            .iter()
-            .map(|file| (&*file.name, file.number)),
-    );
-    let met = Met {
-        unheard: drive.unheard,
-        coverage: has_error_log.then_some(drive.errors.coverage),
-        wants_error_log: args.format == Proxy::Nginx,
-        empty: empty
-            .filter(|(_, lines)| *lines == 0)
-            .map(|(name, _)| name)
-            .collect(),
-        holes: holes.filter(|(_, bytes)| *bytes > 0).collect(),
-    };
-    let tally = &drive.recorder.tally;
-    let access = files.0.iter().map(access::AccessFile::report);
-    let context = Context {
-        product: args.format.as_str(),
-        files: access.chain(drive.errors.report()).collect(),
-        has_error_log,
-        limits,
-        gaps: gaps(tally, &met),
-    };
-    Report::new(tally, context)
-}
-
-/// Says on standard error where answers are less exact than they could be.
-fn warn(recorder: &Recorder) -> io::Result<()> {
-    let evicted = recorder.tally.join_evicted;
-    if evicted > 0 {
-        let what = "times a stream was decided, or an error line dropped, before its time: too many at once";
-        writeln!(io::stderr(), "holter: {evicted} {what}")?;
-    }
-    Ok(())
-}
-
-/// The lines of an exposition that are about [`FAMILIES`].
-fn families(exposition: &str) -> String {
-    let is_ours = |line: &&str| {
-        let rest = ["# HELP ", "# TYPE "]
-            .iter()
-            .find_map(|start| line.strip_prefix(start));
-        FAMILIES
-            .iter()
-            .any(|family| rest.unwrap_or(line).starts_with(family))
-    };
-    let lines = exposition.lines().filter(is_ours);
-    lines.flat_map(|line| [line, "\n"]).collect()
-}
-
-/// The columns of the terminal that standard output is.
-fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
-    size.map_or(WIDTH, |size| usize::from(size.ws_col)).max(1)
 }
 
 /// A file's name as it was given.
