@@ -438,6 +438,57 @@ fn an_error_logs_silence_counts_only_where_it_speaks() {
     assert!(summary.contains("- empty is empty"), "{summary}");
 }
 
+/// The reasons and the summary's words for an access log beside one error line about connection 2.
+fn beside_an_error(format: &str, access: &str) -> (Vec<String>, String) {
+    let error = "2026/11/20 09:00:00 [error] 7#7: *2 upstream timed out (110: Connection timed out) while reading upstream, client: ::1, server: _, request: \"GET /mcp HTTP/1.1\", upstream: \"http://a:1/mcp\"\n";
+    let folder = folder(&[("access", access.as_bytes()), ("error", error.as_bytes())]);
+    let arguments = ["--log-format", format, "--error-log", "error", "access"];
+    let answers = answers(folder.path(), &arguments, b"");
+    let said = |answer: &Value| text(answer, "reason").unwrap().to_owned();
+    let summary = printed(folder.path(), &arguments, b"");
+    let words: Vec<_> = summary.split_whitespace().collect();
+    (answers.iter().map(said).collect(), words.join(" "))
+}
+
+#[test]
+fn a_line_that_comes_late_is_not_judged_by_silence() {
+    let line = |time: &str, connection: u32| {
+        format!("2026-11-20T{time}Z {connection} \"GET /mcp HTTP/1.1\" 200 \"OK\" 60.000\n")
+    };
+    let access = [
+        line("09:00:00", 1),
+        line("09:00:09", 3),
+        line("09:00:08", 4),
+        line("09:00:00", 5),
+    ];
+    let (said, summary) = beside_an_error(SHORT, &access.concat());
+    assert_eq!(
+        said,
+        ["server_close", "server_close", "server_close", "unknown"]
+    );
+    assert!(
+        summary.contains(
+            "1 streams are judged without the error log: their lines stand after later ones"
+        ),
+        "{summary}"
+    );
+}
+
+#[test]
+fn without_a_zone_entries_count_and_silence_does_not() {
+    let format = SHORT.replace("$time_iso8601", "$msec");
+    let line = |second: u32, connection: u32| {
+        format!("{second}.500 {connection} \"GET /mcp HTTP/1.1\" 200 \"OK\" 60.000\n")
+    };
+    let nine = 1_795_165_200;
+    let (said, summary) = beside_an_error(&format, &[line(nine, 2), line(nine, 3)].concat());
+    assert_eq!(said, ["idle_timeout", "unknown"]);
+    assert!(
+        summary.contains("the access log names no time zone"),
+        "{summary}"
+    );
+}
+
 #[test]
 fn any_line_has_an_answer() {
     let long = vec![b'x'; 1 << 20];

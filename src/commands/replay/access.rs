@@ -21,7 +21,8 @@ const LOOK: usize = 1_000;
 pub(super) struct AccessFile {
     pub(super) name: String,
     path: PathBuf,
-    lines: Option<Lines<Source>>,
+    /// Its lines while it is open.
+    pub(super) lines: Option<Lines<Source>>,
     is_over: bool,
     /// The time of its next line, or of the last one that had a time; `None` before any.
     pub(super) head: Option<i64>,
@@ -105,15 +106,6 @@ impl AccessFile {
         }
     }
 
-    /// Its lines; opened if it is not yet.
-    pub(super) fn lines(&mut self, bar: &Rc<Bar>) -> Result<&mut Lines<Source>, ReplayError> {
-        self.open(bar)?;
-        // It was just opened, if it was not.
-        self.lines
-            .as_mut()
-            .ok_or_else(|| ReplayError::read(&self.name, std::io::ErrorKind::NotFound.into()))
-    }
-
     /// No line is left.
     pub(super) fn end(&mut self) {
         self.is_over = true;
@@ -128,7 +120,8 @@ impl AccessFile {
             .file(&self.name, "access", self.number, self.bytes)
     }
 
-    fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
+    /// Opens it, if it is not open yet.
+    pub(super) fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
         if self.lines.is_none() {
             let source = input::open(&self.path, bar);
             let source = source.map_err(|error| ReplayError::read(&self.name, error))?;

@@ -57,34 +57,36 @@ impl Drive {
 
     /// Reads one file to its end, or until it is another's turn.
     fn file(&mut self, at: usize, file: &mut AccessFile, limit: Limit) -> Result<(), ReplayError> {
-        let (mut head, mut number, mut span) = (file.head, file.number, file.span);
-        let name = file.name.clone();
-        let lines = file.lines(&self.bar)?;
-        let is_over = loop {
-            let failed = |error| ReplayError::read(&name, error);
-            let Some(line) = lines.peek().map_err(failed)? else {
-                break true;
-            };
+        file.open(&self.bar)?;
+        let AccessFile {
+            name,
+            lines: Some(lines),
+            head,
+            number,
+            span,
+            ..
+        } = file
+        else {
+            return Ok(());
+        };
+        while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
             let parsed = line.and_then(|line| self.reader.parse(line));
             let stamp = parsed.as_ref().ok().and_then(|record| record.ended);
-            head = stamp.map_or(head, |stamp| Some(stamp.unix_ms));
-            if limit.is_passed_by(head) {
-                break false;
+            *head = stamp.map_or(*head, |stamp| Some(stamp.unix_ms));
+            if limit.is_passed_by(*head) {
+                return Ok(());
             }
-            number += 1;
-            stamp.into_iter().for_each(|stamp| span.add(stamp.unix_ms));
+            *number += 1;
+            (stamp.into_iter()).for_each(|stamp| span.add(stamp.unix_ms));
             self.line(&Looked {
-                place: (at, number),
-                time: head,
+                place: (at, *number),
+                time: *head,
                 stamp,
                 parsed: &parsed,
             })?;
             lines.take();
-        };
-        (file.head, file.number, file.span) = (head, number, span);
-        if is_over {
-            file.end();
         }
+        file.end();
         Ok(())
     }
 

@@ -139,6 +139,7 @@ fn families(exposition: &str) -> String {
 
 /// The columns of the terminal that standard output is.
 fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
-    size.map_or(WIDTH, |size| usize::from(size.ws_col)).max(1)
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let columns = size.map(|size| usize::from(size.ws_col));
+    columns.filter(|columns| *columns > 0).unwrap_or(WIDTH)
 }
