@@ -534,6 +534,37 @@ fn any_line_has_an_answer() {
 }
 
 #[test]
+fn the_queue_is_bounded_and_says_so() {
+    let line = |connection: u32, path: &str| {
+        format!("2026-11-20T09:00:00Z {connection} \"GET {path} HTTP/1.1\" 200 \"OK\" 1.000\n")
+    };
+    let lines = 70_000;
+    let access = line(1, "/mcp") + &line(2, "/").repeat(lines - 1);
+    let error = "2026/11/20 09:00:00 [notice] 7#7: start\n";
+    let folder = folder(&[("access", access.as_bytes()), ("error", error.as_bytes())]);
+    let arguments = [
+        "--each",
+        "--log-format",
+        SHORT,
+        "--error-log",
+        "error",
+        "access",
+    ];
+    let output = holter(folder.path(), &arguments, b"");
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let first: Value = serde_json::from_str(answers.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (text(&first, "reason"), answers.lines().count()),
+        (Some("unknown"), lines)
+    );
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.starts_with("holter: 1 times a stream was decided"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn refusals_are_one_line_with_code_2() {
     let folder = folder(&[("a", b"")]);
     std::fs::create_dir(folder.path().join("directory")).unwrap();
