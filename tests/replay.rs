@@ -419,7 +419,7 @@ fn an_error_logs_silence_counts_only_where_it_speaks() {
     };
     let (said, summary) = run(&["--error-log", "error"]);
     assert_eq!(said, ["unknown", "idle_timeout", "server_close", "unknown"]);
-    let gap = "2 streams are judged without the error log: it speaks from 2026-11-20T08:00:00Z to 2026-11-20T08:00:00Z";
+    let gap = "2 streams judged without the error log: it speaks from 2026-11-20T08:00:00Z to 2026-11-20T08:00:00Z";
     let flat = summary.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(gap), "{summary}");
     let (said, summary) = run(&["--error-log", "error", "--error-log-complete"]);
@@ -467,9 +467,8 @@ fn a_line_that_comes_late_is_not_judged_by_silence() {
         ["server_close", "server_close", "server_close", "unknown"]
     );
     assert!(
-        summary.contains(
-            "1 streams are judged without the error log: their lines stand after later ones"
-        ),
+        summary
+            .contains("1 stream judged without the error log: their lines stand after later ones"),
         "{summary}"
     );
 }
@@ -559,7 +558,7 @@ fn the_queue_is_bounded_and_says_so() {
     );
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(
-        errors.starts_with("holter: 1 times a stream was decided"),
+        errors.starts_with("holter: streams decided") && errors.ends_with(": 1\n"),
         "{errors}"
     );
 }

@@ -5,8 +5,13 @@
 use super::coverage::Coverage;
 use super::span::moment;
 use super::tally::Tally;
+use super::units::{counted, grouped};
 use crate::label::label;
 use crate::reason::Reason;
+
+/// What it means that the join was full.
+pub const CUT_SHORT: &str =
+    "streams decided, or error lines dropped, before their time because too many came at once";
 
 label! {
     /// Why the error log's silence about a stream means nothing.
@@ -55,8 +60,9 @@ pub fn gaps(tally: &Tally, met: &Met<'_>) -> Vec<String> {
     let mut gaps: Vec<String> = Vec::new();
     gaps.extend(met.empty.iter().map(|file| format!("{file} is empty")));
     let hole = |(file, bytes): &(&str, u64)| {
+        let holes = counted(*bytes, "NUL byte");
         format!(
-            "{file} has {bytes} NUL bytes where lines should be: a log that was truncated under its writer"
+            "{file} has {holes} where lines should be: a log that was truncated under its writer"
         )
     };
     gaps.extend(met.holes.iter().map(hole));
@@ -73,26 +79,24 @@ pub fn gaps(tally: &Tally, met: &Met<'_>) -> Vec<String> {
             .map(|(why, count)| unheard(why, count, met.coverage)),
     );
     let caps = [
+        (CUT_SHORT, tally.join_evicted),
         (
-            tally.join_evicted,
-            "times the join with the error log was full: a stream was decided, or an entry dropped, before its time",
-        ),
-        (
+            "sessions forgotten because the table was full, whose next requests are not judged",
             tally.sessions_evicted,
-            "sessions were forgotten because the table was full: their next requests are not judged",
         ),
     ];
-    let reached = caps.iter().filter(|(count, _)| *count > 0);
-    gaps.extend(reached.map(|(count, what)| format!("{count} {what}")));
+    let reached = caps.iter().filter(|(_, count)| *count > 0);
+    gaps.extend(reached.map(|(what, count)| format!("{what}: {}", grouped(*count))));
     gaps
 }
 
 fn unheard(why: Why, count: u64, coverage: Option<Coverage>) -> String {
-    let streams = format!("{count} streams are judged without the error log");
+    let count = counted(count, "stream");
+    let streams = format!("{count} judged without the error log");
     match why {
         Why::Timeless => format!("{streams}: their lines have no time"),
         Why::Zoneless => format!(
-            "{count} streams cannot be called ended well because the error log is silent: the access log names no time zone, so the error log's times are read as UTC (log $time_iso8601 too)"
+            "{count} cannot be called ended well because the error log is silent: the access log names no time zone, so the error log's times are read as UTC (log $time_iso8601 too)"
         ),
         Why::Late => format!("{streams}: their lines stand after later ones (a buffered log)"),
         Why::Outside => {
@@ -110,7 +114,9 @@ fn unheard(why: Why, count: u64, coverage: Option<Coverage>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::Log;
     use super::*;
+    use crate::access_log::event::Event;
 
     fn check(why: Why, coverage: Coverage, expected: &str) {
         let mut met = Met {
@@ -133,17 +139,17 @@ mod tests {
         check(
             Why::Outside,
             spans,
-            "1 streams are judged without the error log: it speaks from 1970-01-02T00:00:00Z to 1970-01-03T00:00:00Z (if it is complete, add --error-log-complete)",
+            "1 stream judged without the error log: it speaks from 1970-01-02T00:00:00Z to 1970-01-03T00:00:00Z (if it is complete, add --error-log-complete)",
         );
         check(
             Why::Outside,
             Coverage::default(),
-            "1 streams are judged without the error log: it has no line with a time (if it is complete, add --error-log-complete)",
+            "1 stream judged without the error log: it has no line with a time (if it is complete, add --error-log-complete)",
         );
         check(
             Why::Late,
             spans,
-            "1 streams are judged without the error log: their lines stand after later ones (a buffered log)",
+            "1 stream judged without the error log: their lines stand after later ones (a buffered log)",
         );
     }
 
@@ -159,6 +165,21 @@ mod tests {
         let found = gaps(&Tally::default(), &met);
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("a.log ") && found[1].starts_with("b.log has 7 NUL"));
+    }
+
+    #[test]
+    fn caps_that_were_reached_are_said() {
+        let mut tally = Tally::default();
+        for event in [
+            Event::JoinEvicted,
+            Event::SessionsEvicted,
+            Event::JoinEvicted,
+        ] {
+            tally.event(Log::Access, &event);
+        }
+        let found = gaps(&tally, &Met::default());
+        assert_eq!(found[0], format!("{CUT_SHORT}: 2"));
+        assert!(found[1].starts_with("sessions forgotten") && found[1].ends_with(": 1"));
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 stream`, `2 streams`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(number))
+}
+
 /// Bytes with a binary unit.
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
 pub fn size(bytes: u64) -> String {

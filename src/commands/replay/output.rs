@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use crate::access_log::{Format, nginx};
 use crate::cli::{Output, ReplayArgs};
 use crate::metrics::Metrics;
-use crate::replay::gaps::{Met, gaps};
+use crate::replay::gaps::{CUT_SHORT, Met, gaps};
 use crate::replay::report::{Context, Report};
 use crate::replay::text;
 use crate::tail::LossCause;
@@ -117,8 +117,7 @@ fn report(args: &ReplayArgs, drive: Drive, files: &AccessFiles, about: About) ->
 fn warn(recorder: &Recorder) -> io::Result<()> {
     let evicted = recorder.tally.join_evicted;
     if evicted > 0 {
-        let what = "times a stream was decided, or an error line dropped, before its time: too many at once";
-        writeln!(io::stderr(), "holter: {evicted} {what}")?;
+        writeln!(io::stderr(), "holter: {CUT_SHORT}: {evicted}")?;
     }
     Ok(())
 }
