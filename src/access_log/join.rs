@@ -82,14 +82,22 @@ impl Joiner {
             duration: record.duration,
             upstream: record.upstream.map(text),
         };
-        if !self.has_error_log || record.connection.is_none() || !stream.facts.is_open() {
+        let joins = record.connection.is_some() && stream.facts.is_open();
+        let found = joins.then(|| self.take_entry(&stream)).flatten();
+        if let Some(reason) = found {
+            out.push(stream.close(reason));
+        } else if joins && self.has_error_log {
+            self.hold_stream(stream, out);
+        } else {
             let reason = reason::unjoined(stream.facts, Silence::default());
             out.push(stream.close(reason));
-        } else if let Some(reason) = self.take_entry(&stream) {
-            out.push(stream.close(reason));
-        } else {
-            self.hold_stream(stream, out);
         }
+    }
+
+    /// Says whether, for the streams that come next, the error log's silence means anything. Where
+    /// it does not, a stream is decided at once, by an entry that came before or alone.
+    pub fn set_error_log(&mut self, speaks: bool) {
+        self.has_error_log = speaks;
     }
 
     /// Takes an entry of the error log, written at this naive local second.
@@ -211,14 +219,19 @@ impl Joiner {
     }
 
     fn hold_stream(&mut self, stream: HeldStream, out: &mut Vec<Event>) {
-        if self.streams.len() >= MAX_HELD
-            && let Some(oldest) = self.streams.pop_front()
-        {
+        if self.streams.len() >= MAX_HELD {
+            self.evict_stream(out);
+        }
+        self.streams.push_back(stream);
+    }
+
+    /// Decides the oldest stream without waiting longer, and counts that.
+    pub fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.pop_front() {
             let reason = reason::unjoined(oldest.facts, Silence::default());
             out.push(oldest.close(reason));
             out.push(Event::JoinEvicted);
         }
-        self.streams.push_back(stream);
     }
 
     fn hold_entry(&mut self, now: Instant, entry: HeldEntry, out: &mut Vec<Event>) {

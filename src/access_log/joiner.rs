@@ -64,6 +64,26 @@ impl Joiner {
         }
     }
 
+    /// Says whether the second log covers the time of the lines that come next.
+    pub(super) fn set_error_log(&mut self, speaks: bool) {
+        match self {
+            Self::Nginx(join) => join.set_error_log(speaks),
+            Self::Apache(join) => join.set_error_log(speaks),
+            Self::Caddy(join) => join.set_error_log(speaks),
+            Self::Alone => {}
+        }
+    }
+
+    /// Decides the oldest stream without waiting longer, and counts that.
+    pub(super) fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        match self {
+            Self::Nginx(join) => join.evict_stream(out),
+            Self::Apache(join) => join.evict_stream(out),
+            Self::Caddy(join) => join.evict_stream(out),
+            Self::Alone => {}
+        }
+    }
+
     /// When [`Joiner::tick`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {

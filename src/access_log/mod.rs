@@ -166,6 +166,14 @@ impl Format {
         }
     }
 
+    /// Whether its lines can be joined with that log.
+    pub fn joins(&self) -> bool {
+        match self {
+            Self::Nginx(format) => !format.missing().contains(&nginx::Missing::Connection),
+            _ => self.has_second_log(),
+        }
+    }
+
     /// What this format cannot tell, and what to add to it: one sentence each.
     pub fn limits(&self) -> Vec<String> {
         match self {

@@ -10,7 +10,7 @@ use super::event::{Closed, Event, LineKind};
 use super::joiner::Joiner;
 use super::rules::{Ended, Told};
 use super::streams::{self, StreamRule};
-use super::{Format, Record, caddy};
+use super::{Format, Record, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`.
@@ -42,40 +42,80 @@ impl Reader {
 
     /// Takes a line of the access log, without its line feed.
     pub fn access(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
-        self.lines += 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if matches!(self.format, Format::Caddy(_)) && caddy::is_runtime(line) {
-            self.join.error(now, line, out);
-            return LineKind::Ignored;
+        if self.is_aside(line) {
+            return self.aside(now, line, out);
         }
-        let record = match self.format.parse(line) {
+        let parsed = self.parse(line);
+        self.record(now, &parsed, out)
+    }
+
+    /// Lines of the access log taken so far: the number of the newest.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether a line of the access log belongs to the second log: Caddy may write both to one file.
+    pub fn is_aside(&self, line: &[u8]) -> bool {
+        matches!(self.format, Format::Caddy(_)) && caddy::is_runtime(line)
+    }
+
+    /// Takes such a line.
+    pub fn aside(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
+        self.lines += 1;
+        self.error(now, line, out);
+        LineKind::Ignored
+    }
+
+    /// When a line of the second log was written.
+    pub fn written(&self, line: &[u8]) -> Option<Written> {
+        self.format
+            .written(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Reads a line of the access log, and takes nothing of it: for whoever needs its record too, or
+    /// first its time.
+    ///
+    /// # Errors
+    /// The kind of damage.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        self.format.parse(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
+    pub fn record(
+        &mut self,
+        now: Instant,
+        parsed: &Result<Record<'_>, UnparsedKind>,
+        out: &mut Vec<Event>,
+    ) -> LineKind {
+        self.lines += 1;
+        let record = match parsed {
             Ok(record) => record,
             Err(kind) => {
-                out.push(Event::Unparsed(kind));
+                out.push(Event::Unparsed(*kind));
                 return LineKind::Unparsed;
             }
         };
         if let Some(told) = record.told {
-            return self.told(told, &record, out);
+            return self.told(told, record, out);
         }
         if record.no_request {
             return LineKind::Ignored;
         }
         let mut inner = <[Envelope; 2]>::default();
+        let request = request(self.lines, record, &mut inner);
         if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
             // Its session is its own affair; that the upstream answers it is a fact about that.
-            self.sessions
-                .note(now, &request(self.lines, &record, &mut inner));
+            self.sessions.note(now, &request);
             self.late_verdicts(out);
             return LineKind::Ignored;
         }
-        let request = request(self.lines, &record, &mut inner);
         observe(&mut self.sessions, now, &request, out);
         self.late_verdicts(out);
-        if !self.rule.holds(&record) {
+        if !self.rule.holds(record) {
             return LineKind::Request;
         }
-        self.join.stream(now, self.lines, &record, out);
+        self.join.stream(now, self.lines, record, out);
         LineKind::Stream
     }
 
@@ -113,6 +153,17 @@ impl Reader {
     pub fn error(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.join.error(now, line, out);
+    }
+
+    /// Says whether the error log covers the time of the lines that come next. It does from the start
+    /// where there is one; a replay knows where it begins and ends.
+    pub fn set_error_log(&mut self, speaks: bool) {
+        self.join.set_error_log(speaks);
+    }
+
+    /// Decides the stream that is held longest, by what is known by now.
+    pub fn evict(&mut self, out: &mut Vec<Event>) {
+        self.join.evict_stream(out);
     }
 
     /// When [`Reader::tick`] is due, if no line comes before.

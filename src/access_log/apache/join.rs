@@ -94,7 +94,7 @@ impl Joiner {
     ) {
         self.tick(now, out);
         let stream = Stream::of(record, closed);
-        if !self.has_error_log || stream.facts.is_settled() {
+        if stream.facts.is_settled() {
             let reason = stream.facts.alone();
             return out.push(stream.close(reason));
         }
@@ -102,9 +102,24 @@ impl Joiner {
             let reason = stream.facts.with(entry.reason);
             return out.push(stream.close(reason));
         }
+        if !self.has_error_log {
+            let reason = stream.facts.alone();
+            return out.push(stream.close(reason));
+        }
         if let Some(oldest) = self.streams.push(now, stream) {
-            let reason = oldest.facts.alone();
-            out.extend([oldest.close(reason), Event::JoinEvicted]);
+            evicted(oldest, out);
+        }
+    }
+
+    /// Says whether the error log covers the time of the streams that come next.
+    pub(crate) fn set_error_log(&mut self, speaks: bool) {
+        self.has_error_log = speaks;
+    }
+
+    /// Decides the oldest stream without waiting longer, and counts that.
+    pub(crate) fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.pop() {
+            evicted(oldest, out);
         }
     }
 
@@ -266,6 +281,11 @@ impl Facts {
             Some(_) => false,
         }
     }
+}
+
+fn evicted(stream: Stream, out: &mut Vec<Event>) {
+    let reason = stream.facts.alone();
+    out.extend([stream.close(reason), Event::JoinEvicted]);
 }
 
 impl HeldEntry {

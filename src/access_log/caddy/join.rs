@@ -82,8 +82,7 @@ impl Joiner {
             port: record.client_port,
             closed,
         };
-        if record.verdict.is_some() || !self.has_runtime {
-            let reason = record.verdict.unwrap_or_else(|| stream.alone());
+        if let Some(reason) = record.verdict {
             return out.push(stream.close(reason));
         }
         if let Some(entry) = self
@@ -93,9 +92,24 @@ impl Joiner {
             let reason = entry.reason.unwrap_or_else(|| stream.alone());
             return out.push(stream.close(reason));
         }
+        if !self.has_runtime {
+            let reason = stream.alone();
+            return out.push(stream.close(reason));
+        }
         if let Some(oldest) = self.streams.push(now, stream) {
-            let reason = oldest.alone();
-            out.extend([oldest.close(reason), Event::JoinEvicted]);
+            evicted(oldest, out);
+        }
+    }
+
+    /// Says whether the runtime log covers the time of the streams that come next.
+    pub(crate) fn set_error_log(&mut self, speaks: bool) {
+        self.has_runtime = speaks;
+    }
+
+    /// Decides the oldest stream without waiting longer, and counts that.
+    pub(crate) fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.pop() {
+            evicted(oldest, out);
         }
     }
 
@@ -173,6 +187,11 @@ impl Joiner {
             stream.alone()
         }
     }
+}
+
+fn evicted(stream: Stream, out: &mut Vec<Event>) {
+    let reason = stream.alone();
+    out.extend([stream.close(reason), Event::JoinEvicted]);
 }
 
 impl Stream {

@@ -300,3 +300,27 @@ fn a_groups_name_is_no_upstream() {
         assert_eq!(closed.upstream.as_deref(), expected);
     }
 }
+
+#[test]
+fn where_the_error_log_does_not_speak_its_silence_means_nothing() {
+    let (mut join, now) = (Joiner::new(true), start());
+    join.set_error_log(false);
+    let mut out = Vec::new();
+    join.stream(now, 1, &record(200, true), &mut out);
+    assert_eq!(reasons(&out), [Unknown]);
+    let mut out = Vec::new();
+    join.entry(now, LOCAL, &entry(IdleTimeout, Phase::Body), &mut out);
+    join.stream(now, 2, &record(200, true), &mut out);
+    assert_eq!(reasons(&out), [IdleTimeout]);
+}
+
+#[test]
+fn an_evicted_stream_is_decided_without_waiting() {
+    let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+    join.stream(now, 1, &record(200, true), &mut out);
+    join.evict_stream(&mut out);
+    join.evict_stream(&mut out);
+    assert_eq!(reasons(&out), [Unknown]);
+    assert_eq!(out.last(), Some(&Event::JoinEvicted));
+    assert_eq!(out.len(), 2);
+}
