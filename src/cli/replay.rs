@@ -52,6 +52,15 @@ pub struct ReplayArgs {
     )]
     pub streams_paths: Vec<String>,
 
+    /// Request methods that are streams.
+    #[arg(
+        long = "streams.methods",
+        value_name = "METHOD,…",
+        value_delimiter = ',',
+        default_value = "GET"
+    )]
+    pub streams_methods: Vec<String>,
+
     /// Access logs, plain or gzip, in any order; - is standard input.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,

@@ -93,7 +93,7 @@ fn read_member<'a>(
             record.ended_us = Some(us);
             record.ended = Some(Stamp {
                 unix_ms: us.div_euclid(1000),
-                utc_offset: None,
+                utc_offset: Some(0),
             });
         }
         b"duration" => record.duration = Some(duration(value).ok_or(UnparsedKind::Number)?),

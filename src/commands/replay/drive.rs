@@ -31,6 +31,17 @@ pub(super) struct Drive {
     pub(super) unheard: Unheard,
 }
 
+/// When a line was written. Where the end is not logged the beginning has to do; lines stand in the order of
+/// their ends, so it was not before the line above it.
+fn moment(record: &Record<'_>, above: Option<i64>) -> Option<Stamp> {
+    let began = || {
+        let mut stamp = record.started?;
+        stamp.unix_ms = above.map_or(stamp.unix_ms, |above| stamp.unix_ms.max(above));
+        Some(stamp)
+    };
+    record.ended.or_else(began)
+}
+
 /// An access line that was looked at.
 struct Looked<'a> {
     place: (usize, u64),
@@ -76,11 +87,10 @@ impl Drive {
         while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
             let aside = line.ok().filter(|line| self.reader.is_aside(line));
             let parsed = line.and_then(|line| self.reader.parse(line));
-            // Where the end is not logged the beginning has to do: lines stand in the order of their ends.
             let stamp = parsed
                 .as_ref()
                 .ok()
-                .and_then(|record| record.ended.or(record.started));
+                .and_then(|record| moment(record, *head));
             let stamp = aside.map_or(stamp, |line| self.stamp(line));
             *head = stamp.map_or(*head, |stamp| Some(stamp.unix_ms));
             if limit.is_passed_by(*head) {

@@ -133,7 +133,7 @@ fn reader(args: &ReplayArgs, format: Format) -> Reader {
     let sessions = Table::new(RandomState::new(), DEFAULT_SESSIONS, DEFAULT_IDLE);
     let rule = StreamRule {
         paths: args.streams_paths.clone(),
-        ..StreamRule::default()
+        methods: args.streams_methods.clone(),
     };
     Reader::new(format, rule, !args.error_log.is_empty(), sessions)
 }
