@@ -11,6 +11,7 @@ use super::input::{self, Source};
 use super::lines::Lines;
 use super::{ReplayError, name};
 use crate::access_log::reader::Reader;
+use crate::access_log::wrapping::Output;
 use crate::replay::report::File;
 use crate::replay::span::Span;
 
@@ -123,7 +124,7 @@ impl AccessFile {
     /// Opens it, if it is not open yet.
     pub(super) fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
         if self.lines.is_none() {
-            let source = input::open(&self.path, bar);
+            let source = input::open(&self.path, bar, Some(Output::Stdout));
             let source = source.map_err(|error| ReplayError::read(&self.name, error))?;
             self.lines = Some(Lines::new(source));
         }
@@ -136,7 +137,8 @@ impl AccessFile {
         self.head = match &mut self.lines {
             Some(lines) => first_time(lines, reader, 1).map_err(failed)?,
             None => {
-                let source = input::open_for_a_look(&self.path).map_err(failed)?;
+                let source =
+                    input::open_for_a_look(&self.path, Some(Output::Stdout)).map_err(failed)?;
                 first_time(&mut Lines::new(source), reader, LOOK).map_err(failed)?
             }
         };

@@ -48,7 +48,7 @@ impl ErrorFiles {
         bar: &Rc<Bar>,
     ) -> Result<Self, ReplayError> {
         let open = |path: &PathBuf| -> Result<ErrorFile, ReplayError> {
-            let source = input::open(path, bar);
+            let source = input::open(path, bar, None);
             let source = source.map_err(|error| ReplayError::read(&name(path), error))?;
             Ok(ErrorFile {
                 name: name(path),

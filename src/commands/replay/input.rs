@@ -11,6 +11,8 @@ use std::rc::Rc;
 use flate2::read::MultiGzDecoder;
 
 use super::bar::Bar;
+use super::unwrap::unwrap;
+use crate::access_log::wrapping::Output;
 
 /// Bytes as they are after unpacking.
 pub(super) type Source = Box<dyn Read>;
@@ -34,8 +36,8 @@ pub(super) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
 }
 
-/// Opens a file; what is read of it moves the bar.
-pub(super) fn open(path: &Path, bar: &Rc<Bar>) -> io::Result<Source> {
+/// Opens a file; what is read of it moves the bar. Of a container's file, `only` leaves the other output out.
+pub(super) fn open(path: &Path, bar: &Rc<Bar>, only: Option<Output>) -> io::Result<Source> {
     let raw: Source = match path.as_os_str() == STDIN {
         true => Box::new(io::stdin().lock()),
         false => Box::new(File::open(path)?),
@@ -44,15 +46,16 @@ pub(super) fn open(path: &Path, bar: &Rc<Bar>) -> io::Result<Source> {
         raw,
         bar: Some(Rc::clone(bar)),
     };
-    unpack(source)
+    unwrap(unpack(source)?, only)
 }
 
 /// Opens a regular file for a look at its start, which moves no bar.
-pub(super) fn open_for_a_look(path: &Path) -> io::Result<Source> {
-    unpack(Counted {
+pub(super) fn open_for_a_look(path: &Path, only: Option<Output>) -> io::Result<Source> {
+    let source = Counted {
         raw: Box::new(File::open(path)?),
         bar: None,
-    })
+    };
+    unwrap(unpack(source)?, only)
 }
 
 fn unpack(mut raw: Counted) -> io::Result<Source> {

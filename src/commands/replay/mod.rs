@@ -11,6 +11,7 @@ mod input;
 mod lines;
 mod output;
 mod recorder;
+mod unwrap;
 
 use std::hash::RandomState;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal};
