@@ -5,7 +5,6 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use super::input::Source;
 use crate::access_log::MAX_LINE;
 use crate::access_log::wrapping::{DETECT_LINES, Output, Unwrapped, Unwrapper, Wrapping};
 
@@ -13,7 +12,7 @@ use crate::access_log::wrapping::{DETECT_LINES, Output, Unwrapped, Unwrapper, Wr
 const WRAPPED_MAX: u64 = 2 * MAX_LINE as u64;
 
 /// Takes the wrapping off, if the first lines show one. `only` leaves the process's other output out.
-pub(super) fn unwrap(source: Source, only: Option<Output>) -> io::Result<Source> {
+pub(super) fn unwrap(source: Box<dyn Read>, only: Option<Output>) -> io::Result<Box<dyn Read>> {
     let mut source = BufReader::with_capacity(256 * 1024, source);
     let (mut start, mut unwrapper) = (Vec::new(), Unwrapper::new(None));
     for _ in 0..DETECT_LINES {
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     fn unwrapped(text: &str, only: Option<Output>) -> String {
-        let source: Source = Box::new(Cursor::new(text.to_owned().into_bytes()));
+        let source: Box<dyn Read> = Box::new(Cursor::new(text.to_owned().into_bytes()));
         let mut out = String::new();
         unwrap(source, only)
             .unwrap()
