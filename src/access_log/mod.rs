@@ -13,6 +13,7 @@ pub mod join;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
+mod search;
 pub mod streams;
 mod value;
 
@@ -53,6 +54,23 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse(line),
+        }
+    }
+
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down on its texts
+    /// alone, numbers and times may be left out, and need not be any: most lines are ordinary
+    /// requests, and of those nothing more is asked.
+    ///
+    /// # Errors
+    /// The kind of damage, to be counted.
+    #[inline]
+    pub fn parse_if<'a>(
+        &self,
+        line: &'a [u8],
+        wanted: impl FnOnce(&Record<'a>) -> bool,
+    ) -> Result<Record<'a>, UnparsedKind> {
+        match self {
+            Self::Nginx(format) => format.parse_if(line, wanted),
         }
     }
 
@@ -109,6 +127,12 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Whether it carries a session, or opens one.
+    pub fn has_session(&self) -> bool {
+        let ids = [self.session_sent, self.session_minted, self.session_query];
+        ids.iter().any(Option::is_some)
+    }
+
     /// The last upstream tried, if it is an address: a group's name (no upstream was live) is none.
     pub fn upstream_address(&self) -> Option<&'a [u8]> {
         self.upstream.filter(|upstream| upstream.contains(&b':'))

@@ -41,7 +41,8 @@ impl Reader {
     pub fn access(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
         self.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let record = match self.format.parse(line) {
+        let wanted = |record: &Record<'_>| record.has_session() || self.rule.asks(record);
+        let record = match self.format.parse_if(line, wanted) {
             Ok(record) => record,
             Err(kind) => {
                 out.push(Event::Unparsed(kind));
@@ -97,10 +98,10 @@ impl Reader {
 
 /// Looks at a record's session, if it has one.
 fn observe(sessions: &mut Table, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
-    let carried = record.session_sent.or(record.session_query);
-    if carried.is_none() && record.session_minted.is_none() {
+    if !record.has_session() {
         return;
     }
+    let carried = record.session_sent.or(record.session_query);
     let request = Request {
         carried,
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
