@@ -182,8 +182,8 @@ impl<'a> Values<'a> {
         let written = local.or(iso);
         Ok(match exact {
             Some(unix_ms) => Some(Stamp {
-                unix_ms,
                 utc_offset: written.and_then(|stamp| stamp.utc_offset),
+                ..value::without_zone(unix_ms)
             }),
             None => written,
         })
