@@ -12,6 +12,7 @@ use holter::access_log::reader::Reader;
 use holter::access_log::streams::StreamRule;
 use holter::access_log::{Format, nginx};
 use holter::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
+use holter::label::Label as _;
 use holter::tail::lines::{Lines, Piece};
 
 use super::generate::Kind;
@@ -48,11 +49,13 @@ pub(crate) fn print(kind: Kind, path: &Path) {
     println!("{read} lines {counts:?}");
 }
 
-fn name(event: &Event) -> String {
+fn name(event: &Event) -> &'static str {
     match event {
-        Event::StreamClosed(closed) => closed.reason.to_string(),
-        Event::Session { verdict, .. } => verdict.to_string(),
-        Event::Unparsed(kind) => kind.to_string(),
-        other => format!("{other:?}"),
+        Event::StreamClosed(closed) => closed.reason.as_str(),
+        Event::Session { verdict, .. } => verdict.as_str(),
+        Event::Unparsed(kind) => kind.as_str(),
+        Event::SessionOpened => "session opened",
+        Event::SessionUnknown => "session unknown",
+        _ => "other",
     }
 }

@@ -170,7 +170,9 @@ impl Format {
         let (last, steps) = self.steps.split_last()?;
         for step in steps {
             let end = scan::end(rest, step.shape, &step.until)?;
-            values.set(step.variable, rest.get(..end)?);
+            if step.variable != Variable::Other {
+                values.set(step.variable, rest.get(..end)?);
+            }
             rest = rest.get(end + step.until.text().len()..)?;
         }
         let end = rest.len().checked_sub(last.until.text().len())?;
