@@ -3,6 +3,7 @@
 //! Owns flag names and their defaults. Does not read the configuration, nor do what is asked.
 
 mod listen;
+mod replay;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use listen::ListenAddress;
+pub use replay::{Output, Proxy, ReplayArgs};
 
 use crate::config::Flags;
 
@@ -37,6 +39,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Ask a running holter whether it is healthy, for images without a shell.
     Healthcheck(HealthcheckArgs),
+    /// Read existing logs to their end, and report why their streams ended.
+    Replay(ReplayArgs),
 }
 
 /// Flags of the sidecar.

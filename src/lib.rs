@@ -14,6 +14,7 @@
 //! | [`tail`] | bytes to lines; rotated, truncated or gone |
 //! | [`config`] | text to a checked configuration, or every problem in it |
 //! | [`metrics`] | every name, help, label and bucket |
+//! | [`replay`] | logs read to their end: an answer a line, or one report |
 //! | [`status`] | what the page and `/api/v1/status` show |
 //!
 //! Shell: [`tasks`] (sockets, files, the clock, signals), [`commands`] (one file a command), [`lab`]
@@ -38,6 +39,7 @@ pub mod lab;
 pub mod label;
 pub mod metrics;
 pub mod reason;
+pub mod replay;
 pub mod sse;
 pub mod status;
 pub mod tail;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use holter::cli::{self, Cli, Command, LogLevel, LogShape};
-use holter::commands::{check, demo, healthcheck, run};
+use holter::commands::{check, demo, healthcheck, replay, run};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -54,6 +54,9 @@ async fn obey(cli: &Cli) -> ExitCode {
             healthcheck::check(&args.web_listen_address.to_string())
                 .await
                 .map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
+        }
+        Some(Command::Replay(args)) => {
+            replay::run(args).map_or_else(|error| fail(&error, 2), |()| ExitCode::SUCCESS)
         }
     }
 }

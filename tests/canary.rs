@@ -217,6 +217,17 @@ fn a_cut_that_takes_the_session_along_is_the_server() {
 }
 
 #[test]
+fn misses_before_the_cut_do_not_shorten_the_question_after_it() {
+    let mut play = Play::held(Leg::Proxy);
+    play.tick().reply(200).reply(200).reply(404).reply(404);
+    play.after(1.0).say(Input::Ended(Cause::Truncated));
+    while play.ends().is_empty() {
+        play.reply(404);
+    }
+    assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
+}
+
+#[test]
 fn a_cut_is_the_server_when_the_proxy_reaches_none() {
     let mut play = Play::held(Leg::Proxy);
     play.after(5.0).say(Input::Ended(Cause::Truncated));
@@ -531,4 +542,76 @@ fn asking_a_legacy_session_does_not_break_its_silence() {
         body.contains("notifications/cancelled"),
         "a request would be answered on the stream: {body}"
     );
+}
+
+#[test]
+fn auto_stays_with_a_server_that_opened_a_session() {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    play.tick().minted().reply(202);
+    play.say(Input::Opened(Answer {
+        status: 405,
+        ..Answer::default()
+    }));
+    assert_eq!(
+        play.failures(),
+        [Reason::Http4xx],
+        "it offers no stream, but it is no legacy server"
+    );
+    play.tick();
+    assert!(
+        matches!(&play.actions[..], [Do::Open(_)]),
+        "on the same session: {:?}",
+        play.actions
+    );
+}
+
+#[test]
+fn every_refusal_on_an_open_legacy_stream_is_a_miss() {
+    let mut play = Play::new(Leg::Proxy, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /m?sessionId=s1\n\n")
+        .reply(202);
+    play.bytes(
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2024-11-05\"}}\n\n",
+    )
+    .reply(202);
+    play.tick().reply(404).reply(404).reply(404).reply(404);
+    assert_eq!(play.affinity(), (6, 4), "none of them waits for a success");
+}
+
+#[test]
+fn streams_that_lived_do_not_make_the_waits_longer() {
+    let mut play = Play::held(Leg::Direct);
+    for _ in 0..8 {
+        play.after(10.0).say(Input::Ended(Cause::CleanEnd));
+        let wait = play.canary.deadline().unwrap() - play.now;
+        assert!(wait <= Duration::from_secs(1), "{wait:?}");
+        play.tick().opened();
+    }
+    for _ in 0..8 {
+        play.after(0.1)
+            .say(Input::Ended(Cause::CleanEnd))
+            .tick()
+            .opened();
+    }
+    play.after(0.1).say(Input::Ended(Cause::CleanEnd));
+    let wait = play.canary.deadline().unwrap() - play.now;
+    assert!(
+        wait >= Duration::from_secs(30),
+        "streams that die at once do: {wait:?}"
+    );
+}
+
+#[test]
+fn an_id_on_a_refusal_is_dead_and_not_deleted() {
+    let mut play = Play::new(Leg::Direct, Transport::StreamableHttp);
+    play.tick().say(Input::Stop);
+    play.say(Input::Replied(Answer {
+        status: 400,
+        session: Some("dead".into()),
+        ..Answer::default()
+    }));
+    assert_eq!(play.actions, []);
+    assert!(play.canary.is_over());
 }

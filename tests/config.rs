@@ -8,9 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use holter::access_log::rules::{EventKind, Preset, Rule, Rules};
+use holter::access_log::wrapping::Wrapping;
 use holter::access_log::{Format, nginx};
 use holter::canary::Transport;
 use holter::config::{Affinity, Canary, Config, Heartbeat, Problem};
+use holter::reason::Reason;
 use proptest::prelude::*;
 
 fn yaml_files(folder: &str) -> Vec<PathBuf> {
@@ -101,7 +104,8 @@ logs:
   log_format: '$request $status'
   files: [/f1, /f2]
   error_files: [/e]
-  streams: { paths: [/s] }";
+  wrapping: cri
+  streams: { paths: [/s], methods: [GET, POST] }";
 
 /// The canary of [`FULL`].
 fn full_canary() -> Canary {
@@ -140,7 +144,9 @@ fn values_arrive_where_they_belong() {
         (&log.files[..], &log.error_files[..]),
         (&["/f1".into(), "/f2".into()][..], &["/e".into()][..])
     );
+    assert_eq!(log.wrapping, Some(Wrapping::Cri));
     assert_eq!(log.streams.paths, ["/s"]);
+    assert_eq!(log.streams.methods, ["GET", "POST"]);
     let named: Vec<_> = config
         .named_files
         .iter()
@@ -155,6 +161,35 @@ fn values_arrive_where_they_belong() {
             "logs[0].error_files[0]"
         ]
     );
+}
+
+#[test]
+fn rules_arrive_in_their_order_before_presets() {
+    let text = "
+logs:
+- name: app
+  format: rules
+  files: [/f]
+  presets: [spring]
+  rules:
+  - { contains: cancelled, pattern: 'cancelled by', event: closed, reason: drain }
+  - { contains: hello, pattern: '^hello', event: opened }";
+    let config = Config::parse(text, "holter.yaml").expect("accepted");
+    let rule = |contains, pattern, event, reason| {
+        Rule::new(contains, pattern, event, reason).expect("compiled")
+    };
+    let own = vec![
+        rule(
+            "cancelled",
+            "cancelled by",
+            EventKind::Closed,
+            Reason::Drain,
+        ),
+        rule("hello", "^hello", EventKind::Opened, Reason::Unknown),
+    ];
+    let expected = Rules::new(own, &[Preset::Spring]);
+    assert_eq!(config.logs[0].format, Format::Rules(expected));
+    assert_eq!(config.logs[0].wrapping, None);
 }
 
 #[test]
@@ -194,6 +229,7 @@ logs: [{ name: edge, format: nginx, files: ['/var/log/nginx/access*.log'], error
     assert_eq!(example.canaries, least.canaries);
     assert_eq!(example.logs[0].format, least.logs[0].format);
     assert_eq!(example.logs[0].streams, least.logs[0].streams);
+    assert_eq!(example.logs[0].wrapping, least.logs[0].wrapping);
 }
 
 /// The keys that the message on an unknown key lists are the keys that exist.
@@ -215,6 +251,8 @@ fn example_mentions_every_key() {
         "canaries: [{ affinity: { x_: 1, y_: 2 } }]",
         "logs: [{ x_: 1 }]",
         "logs: [{ streams: { x_: 1, y_: 2 } }]",
+        "logs: [{ rules: [{ x_: 1 }] }]",
+        "logs: [{ samples: [{ x_: 1 }] }]",
     ] {
         keys.extend(known(text));
     }
@@ -236,7 +274,11 @@ fn is_judged(text: &str) -> bool {
         })
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 19] = [
+    "wrapping",
+    "rules",
+    "presets",
+    "samples",
     "name",
     "direct",
     "proxy",

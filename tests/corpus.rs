@@ -138,14 +138,9 @@ fn replay(text: &str, access: &str, errors: &str, first: First) -> Vec<Said> {
             reader.error(now, line.as_bytes(), &mut out);
             continue;
         }
-        let from = out.len();
         order.push(line);
         let entry = said.entry(line).or_default();
         entry.stream = reader.access(now, line.as_bytes(), &mut out) == LineKind::Stream;
-        entry.verdict = out.iter().skip(from).find_map(|event| match event {
-            Event::Session { verdict, .. } => Some(*verdict),
-            _ => None,
-        });
     }
     reader.finish(&mut out);
     for event in out {
@@ -153,6 +148,10 @@ fn replay(text: &str, access: &str, errors: &str, first: First) -> Vec<Said> {
             Event::StreamClosed(closed) => {
                 let line = order[usize::try_from(closed.line).unwrap() - 1];
                 said.get_mut(line).unwrap().reason = Some(closed.reason);
+            }
+            Event::Session { line, verdict, .. } => {
+                let line = order[usize::try_from(line).unwrap() - 1];
+                said.get_mut(line).unwrap().verdict = Some(verdict);
             }
             Event::Unparsed(kind) => panic!("unparsed: {kind}"),
             Event::JoinEvicted | Event::SessionsEvicted => panic!("evicted"),
@@ -163,7 +162,7 @@ fn replay(text: &str, access: &str, errors: &str, first: First) -> Vec<Said> {
 }
 
 /// Whether saying this of an end that was truly that is acceptable, and why.
-fn acceptable(truth: &str, said: Reason) -> bool {
+fn acceptable(truth: &str, said: Reason, shows_clients: bool) -> bool {
     if truth == said.as_str() || said == Reason::Unknown {
         return true;
     }
@@ -177,6 +176,9 @@ fn acceptable(truth: &str, said: Reason) -> bool {
         // A body without length or chunks ends where the connection ends: a killed server and one
         // that is done write the same log (proxy_http_version 1.0, EOF framing).
         ("server_cut", Reason::ServerClose) => true,
+        // Without client messages, everything that left an answer incomplete is the client's side: the
+        // coarser reason (a drain is told from it where the notices allow).
+        ("client_reset" | "send_timeout" | "drain", Reason::ClientClose) => !shows_clients,
         _ => false,
     }
 }
@@ -188,7 +190,7 @@ struct Score {
 }
 
 /// Compares and prints a confusion table; fails on any wrong reason.
-fn score(title: &str, truths: &[Truth], said: &[Said]) -> Score {
+fn score(title: &str, truths: &[Truth], said: &[Said], shows_clients: bool) -> Score {
     let mut table = BTreeMap::<(&str, &str), usize>::new();
     let mut score = Score {
         streams: 0,
@@ -203,7 +205,7 @@ fn score(title: &str, truths: &[Truth], said: &[Said]) -> Score {
         assert_eq!(truth.kind, "stream", "{title}: line {}", truth.line);
         let expected = truth.reason.as_deref().unwrap();
         assert!(
-            acceptable(expected, reason),
+            acceptable(expected, reason, shows_clients),
             "{title}: line {} was {expected}, called {reason}",
             truth.line
         );
@@ -226,8 +228,8 @@ fn reasons_are_true_or_vague() {
     let expected = [
         ("combined", [19, 19, 19]),
         ("upstreaminfo", [19, 19, 19]),
-        ("kv", [19, 86, 151]),
-        ("json", [19, 86, 151]),
+        ("kv", [53, 120, 151]),
+        ("json", [53, 120, 151]),
     ];
     for version in VERSIONS {
         let truths = truth(version);
@@ -241,7 +243,7 @@ fn reasons_are_true_or_vague() {
                 for first in [First::Access, First::Error] {
                     let said = replay(text, &access, &errors, first);
                     let title = format!("{version}{name} + {level} ({first:?} first)");
-                    let score = score(&title, &truths, &said);
+                    let score = score(&title, &truths, &said, level == "error_info");
                     assert!(
                         score.exact >= minimum,
                         "{title}: only {} exact",
@@ -254,7 +256,7 @@ fn reasons_are_true_or_vague() {
 }
 
 #[test]
-fn affinity_is_true_or_unknown() {
+fn every_miss_is_found_and_no_other() {
     for version in VERSIONS {
         for (name, text) in [("kv", KV), ("json", JSON)] {
             let access = golden(&format!("{version}{name}.log"));
@@ -264,7 +266,8 @@ fn affinity_is_true_or_unknown() {
                 let wrong = match said.verdict {
                     Some(Verdict::Moved) => truth.affinity_broken != Some(true),
                     Some(Verdict::Kept | Verdict::Opened) => truth.affinity_broken != Some(false),
-                    Some(Verdict::Unknown) | None => false,
+                    // A miss that is not found is a defect, too: these formats carry id and upstream.
+                    Some(Verdict::Unknown) | None => truth.affinity_broken == Some(true),
                 };
                 assert!(
                     !wrong,
@@ -276,7 +279,7 @@ fn affinity_is_true_or_unknown() {
                 moved += usize::from(said.verdict == Some(Verdict::Moved));
             }
             println!("{version}{name}: {moved} of {broken} misses found");
-            assert!(moved > 0);
+            assert!(moved == broken && moved > 0);
         }
     }
 }

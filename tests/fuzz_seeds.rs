@@ -63,7 +63,8 @@ fn files(place: &str) -> Vec<PathBuf> {
 }
 
 fn seeds(target: &Target) -> Vec<Vec<u8>> {
-    let mut seeds = target.own_seeds();
+    let own = target.own.iter();
+    let mut seeds: Vec<_> = own.map(|text| text.as_bytes().to_vec()).collect();
     for (place, before) in target.seeds {
         for file in files(place) {
             let content = content(&file);
@@ -139,10 +140,12 @@ fn mutate(input: &mut Vec<u8>, words: &[Vec<u8>], numbers: &mut Numbers) {
     }
 }
 
-/// How many mutations of a target run: the configuration's reader is slower than the others.
+/// How many mutations of a target run: the configuration's reader is slower than the others, and each
+/// run of the rules warms up their expressions anew.
 fn runs(target: &Target) -> usize {
-    match target.job {
-        Job::Config => 2000,
+    match target.name {
+        "config" => 2000,
+        "rules" => 100,
         _ => 5000,
     }
 }

@@ -79,7 +79,7 @@ impl Case {
 fn shown(found: &Found<'_>) -> Option<String> {
     match found {
         Found::Line(line) => Some(String::from_utf8_lossy(line).into_owned()),
-        Found::Bytes(_) => None,
+        Found::File(_) | Found::Bytes(_) => None,
         Found::Rotated(kind) => Some(format!("<{kind}>")),
         Found::Lost { cause, bytes } => Some(format!("<lost {cause} {bytes}>")),
         Found::OpenFailed(kind) => Some(format!("<open {kind:?}>")),

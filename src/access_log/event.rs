@@ -14,12 +14,17 @@ use crate::reason::Reason;
 pub enum Event {
     /// A stream ended, or was refused.
     StreamClosed(Closed),
-    /// A request carried a session, or opened one.
+    /// A request carried a session, or opened one. What looks like a miss is `Unknown` at first, and
+    /// comes again as `Moved` when a later line shows that it was one: the later verdict stands.
     Session {
+        /// The number of its access line, from 1, in the order of reading.
+        line: u64,
         /// Whether it reached the session's owner.
         verdict: Verdict,
         /// A keyed hash of the id; the key is this process's own.
         session: u64,
+        /// The verdict may come again, for the same line.
+        waits: bool,
     },
     /// A session was opened.
     SessionOpened,

@@ -39,6 +39,8 @@ pub struct Joiner {
 struct HeldStream {
     until: Instant,
     connection: u64,
+    /// Whether it is a POST's: a connection may carry one and a GET within a second.
+    posts: bool,
     ended: Option<Stamp>,
     facts: Line,
     line: u64,
@@ -53,8 +55,8 @@ struct HeldEntry {
     at: i64,
     reason: Reason,
     phase: Phase,
-    /// No request is named: it ends every stream on its connection.
-    whole_connection: bool,
+    /// Whether the request is a POST. Where none is named, it ends every stream on its connection.
+    posts: Option<bool>,
     upstream: Option<Box<[u8]>>,
 }
 
@@ -73,45 +75,64 @@ impl Joiner {
         let stream = HeldStream {
             until: later(now),
             connection: record.connection.unwrap_or_default(),
+            posts: record.method == Some(b"POST"),
             ended: record.ended,
             facts: Line::of(record),
             line,
             duration: record.duration,
             upstream: record.upstream.map(text),
         };
-        if !self.has_error_log || record.connection.is_none() || !stream.facts.is_open() {
+        let joins = record.connection.is_some() && stream.facts.is_open();
+        let found = joins.then(|| self.take_entry(&stream)).flatten();
+        if let Some(reason) = found {
+            out.push(stream.close(reason));
+        } else if joins && self.has_error_log {
+            self.hold_stream(stream, out);
+        } else {
             let reason = reason::unjoined(stream.facts, Silence::default());
             out.push(stream.close(reason));
-        } else if let Some(reason) = self.take_entry(&stream) {
-            out.push(stream.close(reason));
-        } else {
-            self.hold_stream(stream, out);
         }
+    }
+
+    /// Says whether, for the streams that come next, the error log's silence means anything. Where
+    /// it does not, a stream is decided at once, by an entry that came before or alone.
+    pub fn set_error_log(&mut self, speaks: bool) {
+        self.has_error_log = speaks;
     }
 
     /// Takes an entry of the error log, written at this naive local second.
     pub fn entry(&mut self, now: Instant, at: i64, entry: &Entry<'_>, out: &mut Vec<Event>) {
         self.tick(now, out);
-        if (entry.request).is_some_and(|request| !request.starts_with(b"GET ")) {
-            return;
-        }
+        let posts = match entry.request {
+            None => None,
+            Some(request) if request.starts_with(b"GET ") => Some(false),
+            Some(request) if request.starts_with(b"POST ") => Some(true),
+            // No stream is opened so.
+            Some(_) => return,
+        };
         let entry = HeldEntry {
             until: later(now),
             connection: entry.connection,
             at,
             reason: entry.reason,
             phase: entry.phase,
-            whole_connection: entry.request.is_none(),
+            posts,
             upstream: entry.upstream.map(Box::from),
         };
         while let Some(at) = self.streams.iter().position(|stream| entry.ends(stream)) {
             let stream = self.streams.remove(at);
             out.extend(stream.map(|stream| stream.close(entry.reason)));
-            if !entry.whole_connection {
+            if entry.posts.is_some() {
                 return;
             }
         }
         self.hold_entry(now, entry, out);
+    }
+
+    /// Notes that there is an error log that shows errors, configured or not: in a container's output
+    /// its lines stand among the access log's.
+    pub fn shows_errors(&mut self) {
+        self.has_error_log = true;
     }
 
     /// Notes that the error log shows messages about clients: it has shown one of level `info`.
@@ -191,21 +212,26 @@ impl Joiner {
         let at = self.entries.iter().rposition(|entry| entry.ends(stream))?;
         let entry = self.entries.get(at)?;
         let reason = entry.reason;
-        if !entry.whole_connection {
+        if entry.posts.is_some() {
             self.entries.remove(at);
         }
         Some(reason)
     }
 
     fn hold_stream(&mut self, stream: HeldStream, out: &mut Vec<Event>) {
-        if self.streams.len() >= MAX_HELD
-            && let Some(oldest) = self.streams.pop_front()
-        {
+        if self.streams.len() >= MAX_HELD {
+            self.evict_stream(out);
+        }
+        self.streams.push_back(stream);
+    }
+
+    /// Decides the oldest stream without waiting longer, and counts that.
+    pub fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.pop_front() {
             let reason = reason::unjoined(oldest.facts, Silence::default());
             out.push(oldest.close(reason));
             out.push(Event::JoinEvicted);
         }
-        self.streams.push_back(stream);
     }
 
     fn hold_entry(&mut self, now: Instant, entry: HeldEntry, out: &mut Vec<Event>) {
@@ -222,6 +248,7 @@ impl HeldEntry {
     /// Whether this is what ended the stream.
     fn ends(&self, stream: &HeldStream) -> bool {
         self.connection == stream.connection
+            && self.posts.is_none_or(|posts| posts == stream.posts)
             && self.explains(stream.facts)
             && self.is_of_the_time(stream.ended)
             && self.is_of_the_upstream(stream.upstream.as_deref())

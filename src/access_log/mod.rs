@@ -7,16 +7,33 @@
 use std::time::Duration;
 
 use crate::label::label;
+use crate::reason::Reason;
 
+pub mod apache;
+pub mod caddy;
+mod envelope;
+pub mod envoy;
 pub mod event;
+mod format_error;
+pub mod haproxy;
+mod held;
 pub mod join;
+mod joiner;
+mod json;
 pub mod nginx;
 pub mod reader;
 pub mod reason;
+pub mod rules;
 mod search;
 pub mod streams;
+mod target;
+mod template;
+pub mod traefik;
 mod value;
+pub mod wrapping;
 
+pub use format_error::FormatError;
+pub use template::TemplateError;
 pub use value::unescape;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
@@ -39,14 +56,72 @@ label! {
     }
 }
 
+label! {
+    /// Whose log it is.
+    pub enum Kind {
+        /// nginx, ingress-nginx and their relatives.
+        Nginx => "nginx",
+        /// Apache httpd.
+        Apache => "apache",
+        /// Caddy.
+        Caddy => "caddy",
+        /// Traefik.
+        Traefik => "traefik",
+        /// HAProxy.
+        HaProxy => "haproxy",
+        /// Envoy, and Istio's proxies.
+        Envoy => "envoy",
+    }
+}
+
+impl Kind {
+    /// The format that this proxy writes where its configuration says nothing.
+    pub fn default_format(self) -> &'static str {
+        match self {
+            Self::Nginx | Self::Apache => "combined",
+            Self::Caddy => "json",
+            Self::Traefik => "common",
+            Self::HaProxy => "httplog",
+            Self::Envoy => "default",
+        }
+    }
+}
+
 /// A compiled access-log format, one variant a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// nginx, ingress-nginx and their relatives.
     Nginx(nginx::Format),
+    /// Apache httpd, in any `LogFormat`.
+    Apache(apache::Format),
+    /// Caddy's JSON.
+    Caddy(caddy::Format),
+    /// Traefik's common log format or JSON.
+    Traefik(traefik::Format),
+    /// HAProxy, in any `log-format`.
+    HaProxy(haproxy::Format),
+    /// Envoy, in any text or JSON format.
+    Envoy(envoy::Format),
+    /// An application's own log.
+    Rules(rules::Rules),
 }
 
 impl Format {
+    /// Compiles a preset's name or the proxy's own format string.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and what was expected.
+    pub fn compile(kind: Kind, text: &str) -> Result<Self, FormatError> {
+        Ok(match kind {
+            Kind::Nginx => Self::Nginx(nginx::Format::compile(text)?),
+            Kind::Apache => Self::Apache(apache::Format::compile(text)?),
+            Kind::Caddy => Self::Caddy(caddy::Format::compile(text)?),
+            Kind::Traefik => Self::Traefik(traefik::Format::compile(text)?),
+            Kind::HaProxy => Self::HaProxy(haproxy::Format::compile(text)?),
+            Kind::Envoy => Self::Envoy(envoy::Format::compile(text)?),
+        })
+    }
+
     /// Reads one line, without its line end.
     ///
     /// # Errors
@@ -54,12 +129,55 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse(line),
+            Self::Apache(format) => format.parse(line),
+            Self::Caddy(format) => format.parse(line),
+            Self::Traefik(format) => format.parse(line),
+            Self::HaProxy(format) => format.parse(line),
+            Self::Envoy(format) => format.parse(line),
+            Self::Rules(rules) => Ok(rules.parse(line)),
         }
     }
 
-    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down on its texts
-    /// alone, numbers and times may be left out, and need not be any: most lines are ordinary
-    /// requests, and of those nothing more is asked.
+    /// When a line of this proxy's second log (error, runtime) was written; `None` if it does not say.
+    pub fn written(&self, line: &[u8]) -> Option<Written> {
+        match self {
+            Self::Nginx(_) => {
+                let line = nginx::error::parse(line).ok()?;
+                Some(Written::Local(line.at.saturating_mul(1000)))
+            }
+            Self::Apache(_) => {
+                let line = apache::error::parse(line).ok()?;
+                Some(Written::Local(line.at_us.div_euclid(1000)))
+            }
+            Self::Caddy(_) => {
+                let line = caddy::runtime::parse(line).ok()?;
+                Some(Written::Utc(line.at_us.div_euclid(1000)))
+            }
+            Self::Traefik(_) => None,
+            // Every line of these stands in one log.
+            Self::HaProxy(_) | Self::Envoy(_) | Self::Rules(_) => None,
+        }
+    }
+
+    /// Whether this proxy says more about a stream's end in a second log.
+    pub fn has_second_log(&self) -> bool {
+        match self {
+            Self::Nginx(_) | Self::Apache(_) | Self::Caddy(_) => true,
+            Self::Traefik(_) | Self::HaProxy(_) | Self::Envoy(_) | Self::Rules(_) => false,
+        }
+    }
+
+    /// Whether its lines can be joined with that log.
+    pub fn joins(&self) -> bool {
+        match self {
+            Self::Nginx(format) => !format.missing().contains(&nginx::Missing::Connection),
+            _ => self.has_second_log(),
+        }
+    }
+
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request
+    /// and sessions, times, the connection and the content type may be left out, and need not be any:
+    /// most lines are ordinary requests, and of those only what shows that an upstream lives is asked.
     ///
     /// # Errors
     /// The kind of damage, to be counted.
@@ -71,6 +189,7 @@ impl Format {
     ) -> Result<Record<'a>, UnparsedKind> {
         match self {
             Self::Nginx(format) => format.parse_if(line, wanted),
+            other => other.parse(line),
         }
     }
 
@@ -84,7 +203,25 @@ impl Format {
                     format!("{} is not logged: {}", missing.variable(), missing.effect())
                 })
                 .collect(),
+            Self::Apache(format) => format.limits(),
+            Self::Caddy(format) => format.limits(),
+            Self::Traefik(format) => format.limits(),
+            Self::HaProxy(format) => format.limits(),
+            Self::Envoy(format) => format.limits(),
+            Self::Rules(_) => Vec::new(),
         }
+    }
+}
+
+/// What is wrong with a line that does not have the format's shape.
+#[cold]
+fn damage(line: &[u8]) -> UnparsedKind {
+    if line.is_empty() {
+        UnparsedKind::Empty
+    } else if memchr::memchr(0, line).is_some() {
+        UnparsedKind::Binary
+    } else {
+        UnparsedKind::Format
     }
 }
 
@@ -92,8 +229,16 @@ impl Format {
 /// Values are as written: where a backslash stands in one, [`unescape`] gives what was meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Not a request: a message of the proxy's own among its access lines.
+    pub no_request: bool,
+    /// Why the stream ended, if it was one, as the line alone tells; `None` where a join decides.
+    pub verdict: Option<Reason>,
+    /// When the request began, where that is logged.
+    pub started: Option<Stamp>,
     /// When the request ended.
     pub ended: Option<Stamp>,
+    /// The same in microseconds since 1970-01-01 UTC, where logged so exactly.
+    pub ended_us: Option<i64>,
     /// How long it took, from its first byte to the end of the answer.
     pub duration: Option<Duration>,
     /// `GET`, `POST`, …
@@ -106,14 +251,26 @@ pub struct Record<'a> {
     pub status: Option<u16>,
     /// Whether the proxy itself holds the answer for complete (nginx: `$request_completion`).
     pub completed: Option<bool>,
-    /// The last upstream tried, as written: an address, or a group's name where none was live.
+    /// The last upstream tried, as written: an address (nginx: a group's name where none was live), or
+    /// `backend/server` where HAProxy logs no address.
     pub upstream: Option<&'a [u8]>,
     /// More than one upstream was tried.
     pub retried: bool,
+    /// The upstreams tried before in vain, divided by `, `, where they are logged.
+    pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
     /// The proxy's number for the client's connection.
     pub connection: Option<u64>,
+    /// The client's address.
+    pub client: Option<&'a [u8]>,
+    /// The client's port.
+    pub client_port: Option<u16>,
+    /// What became of the client's connection (Apache: `%X`).
+    pub client_connection: Option<ClientConnection>,
+    /// The id that the proxy's error log has for the request; `-` where nothing was logged there
+    /// (Apache: `%L`).
+    pub error_id: Option<&'a [u8]>,
     /// The session id in the request's header.
     pub session_sent: Option<&'a [u8]>,
     /// The session id in the answer's header.
@@ -122,6 +279,10 @@ pub struct Record<'a> {
     pub session_query: Option<&'a [u8]>,
     /// The `User-Agent` header.
     pub user_agent: Option<&'a [u8]>,
+    /// The `Mcp-Method` header: what a POST asks for (MCP 2026-07-28).
+    pub mcp_method: Option<&'a [u8]>,
+    /// What an application's own line says of a stream.
+    pub told: Option<rules::Told>,
     /// The answer's `Content-Type`.
     pub content_type: Option<&'a [u8]>,
 }
@@ -133,10 +294,32 @@ impl<'a> Record<'a> {
         ids.iter().any(Option::is_some)
     }
 
-    /// The last upstream tried, if it is an address: a group's name (no upstream was live) is none.
+    /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies
+    /// whose lines decide alone write a server's name or address, and no group's.
     pub fn upstream_address(&self) -> Option<&'a [u8]> {
-        self.upstream.filter(|upstream| upstream.contains(&b':'))
+        let is_one = |upstream: &&[u8]| self.verdict.is_some() || upstream.contains(&b':');
+        self.upstream.filter(is_one)
     }
+}
+
+/// What became of the client's connection at the end of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientConnection {
+    /// It broke before the answer was complete.
+    Aborted,
+    /// The answer was complete, and the connection serves further requests.
+    Kept,
+    /// It is closed behind the answer, complete or not.
+    Closed,
+}
+
+/// A moment of a second log, in milliseconds since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// In UTC.
+    Utc(i64),
+    /// In a local time whose zone is not written.
+    Local(i64),
 }
 
 /// A moment as a log wrote it.
@@ -146,4 +329,36 @@ pub struct Stamp {
     pub unix_ms: i64,
     /// Seconds east of UTC, where written: naive local times beside it can be aligned.
     pub utc_offset: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_logs_say_when_their_lines_were_written() {
+        let ms = 1_795_168_851_000;
+        for (kind, line, expected) in [
+            (
+                Kind::Nginx,
+                "2026/11/20 10:00:51 [error] 7#7: x",
+                Some(Written::Local(ms)),
+            ),
+            (
+                Kind::Apache,
+                "[Fri Nov 20 10:00:51.781066 2026] [x:error] x",
+                Some(Written::Local(ms + 781)),
+            ),
+            (
+                Kind::Caddy,
+                r#"{"level":"info","ts":1795168851.5,"msg":"x"}"#,
+                Some(Written::Utc(ms + 500)),
+            ),
+            (Kind::Traefik, "x", None),
+            (Kind::Apache, "x", None),
+        ] {
+            let format = Format::compile(kind, kind.default_format()).unwrap();
+            assert_eq!(format.written(line.as_bytes()), expected, "{line}");
+        }
+    }
 }

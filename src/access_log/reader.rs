@@ -5,11 +5,12 @@
 
 use std::time::Instant;
 
-use super::event::{Event, LineKind};
-use super::join::Joiner;
-use super::nginx::error::{self, Level, Subject};
-use super::streams::StreamRule;
-use super::{Format, Record};
+use super::envelope::{self, Envelope};
+use super::event::{Closed, Event, LineKind};
+use super::joiner::Joiner;
+use super::rules::{Ended, Told};
+use super::streams::{self, StreamRule};
+use super::{Format, Record, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`.
@@ -22,6 +23,7 @@ pub struct Reader {
     rule: StreamRule,
     join: Joiner,
     sessions: Table,
+    ended: Ended,
     lines: u64,
 }
 
@@ -29,55 +31,139 @@ impl Reader {
     /// A reader for one source.
     pub fn new(format: Format, rule: StreamRule, has_error_log: bool, sessions: Table) -> Self {
         Self {
+            join: Joiner::new(&format, has_error_log),
             format,
             rule,
-            join: Joiner::new(has_error_log),
             sessions,
+            ended: Ended::default(),
             lines: 0,
         }
     }
 
     /// Takes a line of the access log, without its line feed.
     pub fn access(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
-        self.lines += 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.is_aside(line) {
+            return self.aside(now, line, out);
+        }
         let wanted = |record: &Record<'_>| record.has_session() || self.rule.asks(record);
-        let record = match self.format.parse_if(line, wanted) {
+        let parsed = self.format.parse_if(without_return(line), wanted);
+        self.record(now, &parsed, out)
+    }
+
+    /// Lines of the access log taken so far: the number of the newest.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether a line of the access log belongs to the second log: Caddy may write both to one file.
+    pub fn is_aside(&self, line: &[u8]) -> bool {
+        matches!(self.format, Format::Caddy(_)) && caddy::is_runtime(line)
+    }
+
+    /// Takes such a line.
+    pub fn aside(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) -> LineKind {
+        self.lines += 1;
+        self.error(now, line, out);
+        LineKind::Ignored
+    }
+
+    /// When a line of the second log was written.
+    pub fn written(&self, line: &[u8]) -> Option<Written> {
+        self.format.written(without_return(line))
+    }
+
+    /// Reads a line of the access log, and takes nothing of it: for whoever needs its record too, or
+    /// first its time.
+    ///
+    /// # Errors
+    /// The kind of damage.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        self.format.parse(without_return(line))
+    }
+
+    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps, though that
+    /// does not read the times of an ordinary request.
+    pub fn record(
+        &mut self,
+        now: Instant,
+        parsed: &Result<Record<'_>, UnparsedKind>,
+        out: &mut Vec<Event>,
+    ) -> LineKind {
+        self.lines += 1;
+        let record = match parsed {
             Ok(record) => record,
             Err(kind) => {
-                out.push(Event::Unparsed(kind));
+                out.push(Event::Unparsed(*kind));
                 return LineKind::Unparsed;
             }
         };
-        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+        if let Some(told) = record.told {
+            return self.told(told, record, out);
+        }
+        if record.no_request {
             return LineKind::Ignored;
         }
-        observe(&mut self.sessions, now, &record, out);
-        if !self.rule.holds(&record) {
+        let mut inner = <[Envelope; 2]>::default();
+        let request = request(self.lines, record, &mut inner);
+        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+            // Its session is its own affair; that the upstream answers it is a fact about that.
+            self.sessions.note(now, &request);
+            self.late_verdicts(out);
+            return LineKind::Ignored;
+        }
+        observe(&mut self.sessions, now, &request, out);
+        self.late_verdicts(out);
+        if !self.rule.holds(record) {
             return LineKind::Request;
         }
-        self.join.stream(now, self.lines, &record, out);
+        self.join.stream(now, self.lines, record, out);
         LineKind::Stream
+    }
+
+    /// The misses that this line made certain.
+    fn late_verdicts(&mut self, out: &mut Vec<Event>) {
+        out.extend(self.sessions.confirmed().map(|miss| Event::Session {
+            line: miss.line,
+            verdict: Verdict::Moved,
+            session: miss.session,
+            waits: false,
+        }));
+    }
+
+    /// What an application's own line says of a stream. A server may tell of the same dead stream for
+    /// ever, so that one with an id is counted once, until it is opened again.
+    fn told(&mut self, told: Told, record: &Record<'_>, out: &mut Vec<Event>) -> LineKind {
+        match told {
+            Told::Opened => self.ended.opened(record.session_sent),
+            Told::Heartbeat => {}
+            Told::Closed(reason) if self.ended.closed(record.session_sent) => {
+                out.push(Event::StreamClosed(Closed {
+                    line: self.lines,
+                    reason,
+                    duration: None,
+                    upstream: None,
+                }));
+                return LineKind::Stream;
+            }
+            Told::Closed(_) => {}
+        }
+        LineKind::Request
     }
 
     /// Takes a line of the error log, without its line feed.
     pub fn error(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) {
-        // Streams whose window is over are judged by what the error log had shown until then.
-        self.join.tick(now, out);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = match error::parse(line) {
-            Ok(line) => line,
-            Err(kind) => return out.push(Event::Unparsed(kind)),
-        };
-        if line.level <= Level::Info {
-            self.join.shows_clients();
-        }
-        match line.subject {
-            Subject::Request(entry) => self.join.entry(now, line.at, &entry, out),
-            Subject::WorkerDrains => self.join.worker_drains(),
-            Subject::WorkerGone => self.join.worker_gone(now),
-            Subject::Other => {}
-        }
+        self.join.error(now, without_return(line), out);
+    }
+
+    /// Says whether the error log covers the time of the lines that come next. It does from the start
+    /// where there is one; a replay knows where it begins and ends.
+    pub fn set_error_log(&mut self, speaks: bool) {
+        self.join.set_error_log(speaks);
+    }
+
+    /// Decides the stream that is held longest, by what is known by now.
+    pub fn evict(&mut self, out: &mut Vec<Event>) {
+        self.join.evict_stream(out);
     }
 
     /// When [`Reader::tick`] is due, if no line comes before.
@@ -93,34 +179,55 @@ impl Reader {
     /// Decides every stream that is held: no line will follow.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         self.join.finish(out);
+        self.sessions.finish();
+        self.late_verdicts(out);
     }
 }
 
-/// Looks at a record's session, if it has one.
-fn observe(sessions: &mut Table, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
-    if !record.has_session() {
-        return;
-    }
+/// A line without the carriage return that may end it.
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// What of a record concerns its session and its upstream.
+fn request<'a>(line: u64, record: &Record<'a>, inner: &'a mut [Envelope; 2]) -> Request<'a> {
+    let [sent, minted] = inner;
     let carried = record.session_sent.or(record.session_query);
-    let request = Request {
-        carried,
+    Request {
+        carried: carried.map(|id| envelope::open(id, sent)),
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
-        minted: record.session_minted,
+        minted: (record.session_minted).map(|id| envelope::open(id, minted)),
         upstream: record.upstream_address(),
         retried: record.retried,
-        success: matches!(record.status, Some(200..300)),
+        status: record.status,
         delete: record.method == Some(b"DELETE"),
-    };
-    let Some(seen) = sessions.observe(now, &request) else {
+        line,
+        tried: record.tried,
+        upstream_headers: record.upstream_headers,
+        completed: record.completed,
+        stream: record.method == Some(b"GET") || streams::is_listen(record),
+    }
+}
+
+/// Looks at a request's session, if it has one.
+fn observe(sessions: &mut Table, now: Instant, request: &Request<'_>, out: &mut Vec<Event>) {
+    let Some(seen) = sessions.observe(now, request) else {
         return;
     };
-    let (verdict, session) = (seen.verdict, seen.session);
-    out.push(Event::Session { verdict, session });
-    let unknown = carried.is_some() && matches!(record.status, Some(400 | 404));
+    let (line, verdict, session) = (request.line, seen.verdict, seen.session);
+    out.push(Event::Session {
+        line,
+        verdict,
+        session,
+        waits: seen.waits,
+    });
     let also = [
         (verdict == Verdict::Opened, Event::SessionOpened),
         (seen.deleted, Event::SessionDeleted),
-        (unknown, Event::SessionUnknown),
+        (
+            request.carried.is_some() && request.refused(),
+            Event::SessionUnknown,
+        ),
         (seen.evicted, Event::SessionsEvicted),
     ];
     out.extend(

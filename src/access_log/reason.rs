@@ -1,7 +1,8 @@
 //! Why a stream ended, from its access line alone or with what the error log did not say.
 //!
 //! What the error log *did* say is decided in [`super::join`]. What nginx's logs cannot tell apart at
-//! all: an upstream that was killed and one that closed without the last chunk (both `server_cut`),
+//! all: how a client ended and, where the error log shows no client messages (it does at level `info`), that it
+//! did not read or that a worker drained (all `client_close`); an upstream that was killed and one that closed without the last chunk (both `server_cut`),
 //! and, where the body has no length and no chunks, a killed one and a clean end (both
 //! `server_close`).
 
@@ -60,6 +61,10 @@ pub fn unjoined(line: Line, silence: Silence) -> Reason {
         (_, Some(true)) if silence.would_show_upstream => Reason::ServerClose,
         // Incomplete, and neither side is to blame: a worker cut it (`worker_shutdown_timeout`).
         (_, Some(false)) if silence.would_show_client && silence.workers_drain => Reason::Drain,
+        // The client's side ended it, or a worker that nobody saw drain: the coarser reason.
+        (_, Some(false)) if !silence.would_show_client && !silence.workers_drain => {
+            Reason::ClientClose
+        }
         _ => Reason::Unknown,
     }
 }
@@ -97,8 +102,8 @@ mod tests {
             (200, done, BLIND, Unknown),
             (200, done, ERRORS, ServerClose),
             (200, done, DRAIN, ServerClose),
-            (200, cut, BLIND, Unknown),
-            (200, cut, ERRORS, Unknown),
+            (200, cut, BLIND, ClientClose),
+            (200, cut, ERRORS, ClientClose),
             (200, cut, INFO, Unknown),
             (200, cut, DRAIN, Drain),
             (

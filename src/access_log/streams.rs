@@ -7,9 +7,15 @@ use super::Record;
 /// Paths that hold MCP streams by convention: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse`.
 pub const DEFAULT_PATHS: [&str; 2] = ["/mcp", "/sse"];
 
-/// What counts as a stream: `GET` on one of these paths, unless the answer shows that it was none.
+/// The method that opens them: both transports' streams are a `GET`'s answer.
+pub const DEFAULT_METHOD: &str = "GET";
+
+/// What counts as a stream: one of these methods on one of these paths, or a POST there that asks for
+/// `subscriptions/listen`, unless the answer shows that it was none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRule {
+    /// Methods, in upper case.
+    pub methods: Vec<String>,
     /// Paths, compared whole; one that ends in `*` is a prefix. A trailing slash is ignored.
     pub paths: Vec<String>,
 }
@@ -17,6 +23,7 @@ pub struct StreamRule {
 impl Default for StreamRule {
     fn default() -> Self {
         Self {
+            methods: vec![DEFAULT_METHOD.to_owned()],
             paths: DEFAULT_PATHS.map(String::from).to_vec(),
         }
     }
@@ -34,7 +41,12 @@ impl StreamRule {
 
     /// Whether the request asks for a stream, whatever the answer.
     pub fn asks(&self, record: &Record<'_>) -> bool {
-        record.method == Some(b"GET") && record.path.is_some_and(|path| self.matches(path))
+        (self.is_method(record.method) || is_listen(record))
+            && record.path.is_some_and(|path| self.matches(path))
+    }
+
+    fn is_method(&self, method: Option<&[u8]>) -> bool {
+        method.is_some_and(|method| self.methods.iter().any(|known| known.as_bytes() == method))
     }
 
     fn matches(&self, path: &[u8]) -> bool {
@@ -54,6 +66,12 @@ fn answered(record: &Record<'_>) -> bool {
         None | Some(200..300) => record.content_type.is_none_or(is_event_stream),
         Some(_) => true,
     }
+}
+
+/// Whether a POST asks for the stream of the stateless protocol, where the log shows it: `Mcp-Method:
+/// subscriptions/listen` (MCP 2026-07-28, Streamable HTTP).
+pub(super) fn is_listen(record: &Record<'_>) -> bool {
+    record.method == Some(b"POST") && record.mcp_method == Some(b"subscriptions/listen")
 }
 
 fn trim(path: &[u8]) -> &[u8] {
@@ -81,6 +99,7 @@ mod tests {
             ..Record::default()
         };
         let rule = StreamRule {
+            methods: vec!["GET".to_owned()],
             paths: ["/mcp", "/sse", "/team/*"].map(String::from).to_vec(),
         };
         let got = rule.holds(&record);
@@ -115,6 +134,39 @@ mod tests {
         check("GET", "/mcp", 405, None, false);
         check("GET", "/mcp", 301, None, false);
         check("GET", "/mcp", 101, None, false);
+    }
+
+    #[test]
+    fn methods_and_what_a_post_asks_for_decide() {
+        let rule = |methods: &[&str]| StreamRule {
+            methods: methods.iter().map(ToString::to_string).collect(),
+            ..StreamRule::default()
+        };
+        for (methods, method, path, mcp_method, expected) in [
+            (
+                &["GET"][..],
+                "POST",
+                "/mcp",
+                Some("subscriptions/listen"),
+                true,
+            ),
+            (&["GET"], "POST", "/mcp", Some("tools/call"), false),
+            (&["GET"], "POST", "/mcp", None, false),
+            (&["GET"], "POST", "/x", Some("subscriptions/listen"), false),
+            (&["GET"], "PUT", "/mcp", Some("subscriptions/listen"), false),
+            (&["GET", "POST"], "POST", "/mcp", None, true),
+            (&["POST"], "GET", "/mcp", None, false),
+        ] {
+            let record = Record {
+                method: Some(method.as_bytes()),
+                path: Some(path.as_bytes()),
+                mcp_method: mcp_method.map(str::as_bytes),
+                status: Some(200),
+                ..Record::default()
+            };
+            let got = rule(methods).holds(&record);
+            assert_eq!(got, expected, "{methods:?} {method} {path} {mcp_method:?}");
+        }
     }
 
     #[test]

@@ -22,11 +22,12 @@ pub(crate) fn integer(raw: &[u8]) -> Option<u64> {
     if raw.is_empty() || raw.len() > SAFE {
         return long_integer(raw);
     }
-    let (mut sum, mut odd) = (0, false);
+    let (mut sum, mut odd) = (0u64, false);
     for byte in raw {
         let digit = byte.wrapping_sub(b'0');
         odd |= digit > 9;
-        sum = sum * 10 + u64::from(digit);
+        // It can wrap only where it is not taken.
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     (!odd).then_some(sum)
 }
@@ -90,7 +91,7 @@ pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
     let [d1, d2, _, m1, m2, m3, _, y1, y2, y3, y4, _, clock @ .., _] = time;
     let date = [
         year([*y1, *y2, *y3, *y4])?,
-        month([*m1, *m2, *m3])?,
+        month(&[*m1, *m2, *m3])?,
         two(*d1, *d2)?,
     ];
     stamp(date, self::clock(clock)?, offset(zone)?)
@@ -115,7 +116,7 @@ fn stamp(date: [i64; 3], clock: i64, offset: i32) -> Option<Stamp> {
 }
 
 /// `09:59:41` as seconds of the day; 60 is a leap second.
-fn clock(raw: &[u8; 8]) -> Option<i64> {
+pub(crate) fn clock(raw: &[u8]) -> Option<i64> {
     let [h1, h2, b':', m1, m2, b':', s1, s2] = raw else {
         return None;
     };
@@ -124,7 +125,7 @@ fn clock(raw: &[u8; 8]) -> Option<i64> {
 }
 
 /// `+0530`, `-08:00` or `Z` as seconds.
-fn offset(raw: &[u8]) -> Option<i32> {
+pub(crate) fn offset(raw: &[u8]) -> Option<i32> {
     let (sign, digits) = match raw {
         b"Z" => return Some(0),
         [sign, h1, h2, m1, m2] | [sign, h1, h2, _, m1, m2] => (sign, [h1, h2, m1, m2]),
@@ -139,8 +140,9 @@ fn offset(raw: &[u8]) -> Option<i32> {
     }
 }
 
-fn month(name: [u8; 3]) -> Option<i64> {
-    Some(match &name {
+/// `Jan` to `Dec`, from 1.
+pub(crate) fn month(name: &[u8]) -> Option<i64> {
+    Some(match name {
         b"Jan" => 1,
         b"Feb" => 2,
         b"Mar" => 3,
@@ -168,8 +170,13 @@ fn two(tens: u8, ones: u8) -> Option<i64> {
     (tens <= 9 && ones <= 9).then_some(i64::from(tens) * 10 + i64::from(ones))
 }
 
+/// Decimal digits at a place, and nothing else there.
+pub(crate) fn number(raw: &[u8], at: usize, width: usize) -> Option<i64> {
+    i64::try_from(integer(raw.get(at..at + width)?)?).ok()
+}
+
 /// Days from 1970-01-01 to a date of the Gregorian calendar.
-fn days([year, month, day]: [i64; 3]) -> Option<i64> {
+pub(crate) fn days([year, month, day]: [i64; 3]) -> Option<i64> {
     const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     if !(1..=31).contains(&day) {
         return None;
@@ -246,6 +253,11 @@ mod tests {
             ("-1.0", None),
             ("1.2.3", None),
             ("99999999999999999999.0", None),
+            (
+                "9999999999999999999",
+                Some(Duration::from_secs(9_999_999_999_999_999_999)),
+            ),
+            ("zzzzzzzzzzzzzzzzzzz", None),
         ] {
             assert_eq!(seconds(text.as_bytes()), expected, "{text}");
         }

@@ -31,6 +31,11 @@ pub struct Count {
 }
 
 impl Affinity {
+    /// A new question: earlier refusals, understood or not, say nothing about it.
+    pub fn ask(&mut self) {
+        (self.refused, self.row) = (0, 0);
+    }
+
     /// A request reached a replica that has the session: refusals before it were misses.
     pub fn found(&mut self) -> Count {
         let misses = u64::from(std::mem::take(&mut self.refused));

@@ -4,4 +4,5 @@ pub mod check;
 pub mod demo;
 pub mod healthcheck;
 pub mod load;
+pub mod replay;
 pub mod run;

@@ -6,13 +6,16 @@ use std::collections::HashMap;
 
 use serde_saphyr::{Location, Spanned};
 
-use super::raw::{RawCanary, RawConfig, RawLog, Text};
-use super::value::{self, Checked};
+use super::raw::{RawCanary, RawConfig, RawLog, RawStreamPaths, Text};
+use super::value::{self, Checked, LogKind};
 use super::{
     Affinity, Canary, Config, ENTRIES_MAX, FileRole, Heartbeat, LogSource, NamedFile, Place,
     Problem,
 };
 use crate::access_log::streams::StreamRule;
+use crate::access_log::{Format, Kind};
+
+mod rules;
 
 /// Checks a whole configuration.
 pub(super) fn config(raw: &RawConfig, file: &str) -> Result<Config, Vec<Problem>> {
@@ -268,28 +271,63 @@ impl Check<'_> {
         if raw.files.is_empty() {
             self.report(at, &key("files"), "no files; expected a path or a pattern");
         }
-        if raw.streams.paths.is_empty() {
-            let message = "no paths; expected request paths such as /mcp";
-            self.report(at, &key("streams.paths"), message);
-        }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
-        let format = self.value(&raw.log_format, &key("log_format"), value::log_format);
+        let format = match kind {
+            Some(LogKind::Rules) => self.rules(raw, at, path).map(Format::Rules),
+            Some(LogKind::Proxy(kind)) => {
+                self.no_rules(raw, path);
+                self.log_format(raw, kind, path)
+            }
+            None => None,
+        };
+        let wrapping = self.value(&raw.wrapping, &key("wrapping"), value::wrapping);
         let files = self.list(&raw.files, &key("files"), Check::log_file);
         let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
-        let paths = self.list(
-            &raw.streams.paths,
-            &key("streams.paths"),
-            |check, text, path| check.value(text, path, value::stream_path),
-        );
-        let () = kind?;
+        let streams = self.streams(&raw.streams, at, &key("streams"));
         Some(LogSource {
             name: name?,
             format: format?,
             files,
             error_files,
-            streams: StreamRule { paths },
+            wrapping: wrapping?,
+            streams,
         })
+    }
+
+    fn log_format(&mut self, raw: &RawLog, kind: Kind, path: &str) -> Option<Format> {
+        if let (Kind::HaProxy | Kind::Envoy, Some(file)) = (kind, raw.error_files.first()) {
+            let message = format!("{kind} has no second log; expected no error_files");
+            self.report(file.referenced, &format!("{path}.error_files"), message);
+        }
+        let Some(text) = &raw.log_format else {
+            return value::log_format(kind, kind.default_format()).ok();
+        };
+        match value::log_format(kind, &text.value) {
+            Ok(format) => Some(format),
+            Err(message) => {
+                self.report(text.referenced, &format!("{path}.log_format"), message);
+                None
+            }
+        }
+    }
+
+    fn streams(&mut self, raw: &RawStreamPaths, at: Location, path: &str) -> StreamRule {
+        let (paths, methods) = (format!("{path}.paths"), format!("{path}.methods"));
+        if raw.paths.is_empty() {
+            self.report(at, &paths, "no paths; expected request paths such as /mcp");
+        }
+        if raw.methods.is_empty() {
+            self.report(at, &methods, "no methods; expected such as GET");
+        }
+        StreamRule {
+            paths: self.list(&raw.paths, &paths, |check, text, path| {
+                check.value(text, path, value::stream_path)
+            }),
+            methods: self.list(&raw.methods, &methods, |check, text, path| {
+                check.value(text, path, value::method)
+            }),
+        }
     }
 
     fn log_file(&mut self, text: &Text, path: &str) -> Option<String> {

@@ -109,7 +109,7 @@ impl Flags {
             ..RawLog::default()
         };
         if let Some(format) = &self.log_nginx_format {
-            log.log_format = text(format);
+            log.log_format = Some(text(format));
         }
         Some(log)
     }

@@ -19,6 +19,7 @@ pub use problem::{Place, Problem};
 
 use crate::access_log::Format;
 use crate::access_log::streams::StreamRule;
+use crate::access_log::wrapping::Wrapping;
 use crate::canary::Transport;
 
 /// Most entries of any list in the configuration.
@@ -91,6 +92,8 @@ pub struct LogSource {
     pub files: Vec<String>,
     /// Paths or patterns of the error log.
     pub error_files: Vec<String>,
+    /// What stands around each line of the files; `None` is found out from each file's first lines.
+    pub wrapping: Option<Wrapping>,
     /// Which requests are streams.
     pub streams: StreamRule,
 }

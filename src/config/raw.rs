@@ -98,15 +98,20 @@ impl Default for RawAffinity {
     }
 }
 
-/// One entry of `logs`.
+/// One entry of `logs`. Without a `log_format` it is the proxy's own default
+/// ([`crate::access_log::Kind::default_format`]).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLog {
     pub(super) name: Option<Text>,
     pub(super) format: Option<Text>,
-    pub(super) log_format: Text,
+    pub(super) log_format: Option<Text>,
     pub(super) files: Vec<Text>,
     pub(super) error_files: Vec<Text>,
+    pub(super) wrapping: Text,
+    pub(super) rules: Vec<Spanned<RawRule>>,
+    pub(super) presets: Vec<Text>,
+    pub(super) samples: Vec<Spanned<RawSample>>,
     pub(super) streams: RawStreamPaths,
 }
 
@@ -115,11 +120,13 @@ impl Default for RawLog {
         Self {
             name: None,
             format: None,
-            // What nginx writes where its configuration says nothing:
-            // https://nginx.org/en/docs/http/ngx_http_log_module.html#access_log
-            log_format: text("combined"),
+            log_format: None,
             files: Vec::new(),
             error_files: Vec::new(),
+            wrapping: text("auto"),
+            rules: Vec::new(),
+            presets: Vec::new(),
+            samples: Vec::new(),
             streams: RawStreamPaths::default(),
         }
     }
@@ -130,12 +137,34 @@ impl Default for RawLog {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStreamPaths {
     pub(super) paths: Vec<Text>,
+    pub(super) methods: Vec<Text>,
 }
 
 impl Default for RawStreamPaths {
     fn default() -> Self {
         Self {
             paths: texts(&["/mcp", "/sse"]),
+            methods: texts(&["GET"]),
         }
     }
+}
+
+/// One entry of `logs[].rules`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRule {
+    pub(super) name: Option<Text>,
+    pub(super) contains: Option<Text>,
+    pub(super) pattern: Option<Text>,
+    pub(super) event: Option<Text>,
+    pub(super) reason: Option<Text>,
+}
+
+/// One entry of `logs[].samples`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSample {
+    pub(super) line: Option<Text>,
+    pub(super) event: Option<Text>,
+    pub(super) reason: Option<Text>,
 }

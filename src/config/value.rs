@@ -8,9 +8,12 @@ use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::problem::quote;
-use crate::access_log::{Format, nginx};
+use crate::access_log::rules::{self, EventKind, Preset};
+use crate::access_log::wrapping::Wrapping;
+use crate::access_log::{Format, Kind};
 use crate::canary::Transport;
 use crate::label::Label;
+use crate::reason::Reason;
 
 /// What a check answers.
 pub(super) type Checked<T> = Result<T, String>;
@@ -244,25 +247,111 @@ pub(super) fn stream_path(text: &str) -> Checked<String> {
     ))
 }
 
+/// What a log source reads: a proxy's access log, or an application's own log by rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogKind {
+    Proxy(Kind),
+    Rules,
+}
+
 /// `logs[].format`.
-pub(super) fn log_kind(text: &str) -> Checked<()> {
-    match text {
-        "nginx" => Ok(()),
-        "haproxy" | "envoy" | "caddy" | "traefik" | "apache" | "rules" => Err(format!(
-            "log format {} is not in this version; expected nginx",
-            quote(text)
-        )),
-        _ => Err(format!(
-            "log format {} is unknown; expected nginx",
-            quote(text)
-        )),
+pub(super) fn log_kind(text: &str) -> Checked<LogKind> {
+    let kind = Kind::ALL.iter().find(|kind| kind.as_str() == text).copied();
+    match kind
+        .map(LogKind::Proxy)
+        .or((text == "rules").then_some(LogKind::Rules))
+    {
+        Some(kind) => Ok(kind),
+        None => {
+            let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+            let known = known.join(", ");
+            Err(format!(
+                "log format {} is unknown; expected one of: {known}, rules",
+                quote(text)
+            ))
+        }
     }
 }
 
-/// `logs[].log_format`: what nginx's `log_format` says, compiled here once.
-pub(super) fn log_format(text: &str) -> Checked<Format> {
-    match nginx::Format::compile(text) {
-        Ok(format) => Ok(Format::Nginx(format)),
-        Err(error) => Err(format!("bad log_format: {error}")),
+/// `logs[].log_format`: what the proxy's own format says, compiled here once.
+pub(super) fn log_format(kind: Kind, text: &str) -> Checked<Format> {
+    Format::compile(kind, text).map_err(|error| format!("bad log_format: {error}"))
+}
+
+/// One of a closed set; `noun` stands in the message.
+fn one_of<T: Label>(noun: &str, text: &str) -> Checked<T> {
+    let names = || T::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>();
+    let found = T::ALL.iter().copied().find(|one| one.as_str() == text);
+    found.ok_or_else(|| {
+        format!(
+            "{noun} {} is unknown; expected one of: {}",
+            quote(text),
+            names().join(", ")
+        )
+    })
+}
+
+/// `logs[].wrapping`: `None` is found out from each file's first lines.
+pub(super) fn wrapping(text: &str) -> Checked<Option<Wrapping>> {
+    match text {
+        "auto" => Ok(None),
+        _ => one_of("wrapping", text)
+            .map(Some)
+            .map_err(|message| message.replacen("one of: ", "one of: auto, ", 1)),
     }
+}
+
+/// `logs[].presets`.
+pub(super) fn preset(text: &str) -> Checked<Preset> {
+    one_of("preset", text)
+}
+
+/// `logs[].rules[].event`.
+pub(super) fn event(text: &str) -> Checked<EventKind> {
+    one_of("event", text)
+}
+
+/// `logs[].samples[].event`: `None` is that no rule fits.
+pub(super) fn sample_event(text: &str) -> Checked<Option<EventKind>> {
+    match text {
+        "none" => Ok(None),
+        _ => one_of("event", text)
+            .map(Some)
+            .map_err(|message| format!("{message}, none")),
+    }
+}
+
+/// `logs[].rules[].reason`.
+pub(super) fn reason(text: &str) -> Checked<Reason> {
+    one_of("reason", text)
+}
+
+/// `logs[].rules[].contains`.
+pub(super) fn literal(text: &str) -> Checked<String> {
+    rules::literal(text).map(|_| text.to_owned())
+}
+
+/// `logs[].rules[].pattern`.
+pub(super) fn expression(text: &str) -> Checked<String> {
+    rules::expression(text).map(|_| text.to_owned())
+}
+
+/// `logs[].samples[].line`: one line, of which a rule sees all.
+pub(super) fn sample_line(text: &str) -> Checked<String> {
+    if (1..=rules::LINE_MAX).contains(&text.len()) && !text.contains('\n') {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "bad sample of {} bytes; expected one line of 1 to {} bytes",
+        text.len(),
+        rules::LINE_MAX
+    ))
+}
+
+/// A request method that opens streams. Methods are case-sensitive (RFC 9110, section 9.1).
+pub(super) fn method(text: &str) -> Checked<String> {
+    if (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("bad method {}; expected such as GET", quote(text)))
 }

@@ -342,3 +342,6 @@ impl LegMetrics {
         self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::clock;
 use super::record::SourceRecorder;
 use super::tail::{Follower, Found, Start};
+use super::unwrap::Unwrappers;
 use super::wake::{PERIOD, Watch};
+use crate::access_log::Format;
 use crate::access_log::event::Event;
 use crate::access_log::reader::Reader;
+use crate::access_log::wrapping::{Output, Unwrapped};
 use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
 use crate::config::LogSource;
 
@@ -22,6 +25,9 @@ pub struct LogTask {
     reader: Reader,
     access: Follower,
     error: Follower,
+    /// Where lines go that a container's process printed to its standard error.
+    stderr: Log,
+    unwrappers: Unwrappers,
     watch: Watch,
     recorder: SourceRecorder,
     events: Vec<Event>,
@@ -32,6 +38,15 @@ pub struct LogTask {
 enum Log {
     Access,
     Error,
+}
+
+impl Log {
+    fn read(self, reader: &mut Reader, now: Instant, line: &[u8], events: &mut Vec<Event>) {
+        match self {
+            Self::Access => drop(reader.access(now, line, events)),
+            Self::Error => reader.error(now, line, events),
+        }
+    }
 }
 
 impl LogTask {
@@ -54,6 +69,11 @@ impl LogTask {
             ),
             access: Follower::new(source.files.clone(), Start::End),
             error: Follower::new(source.error_files.clone(), Start::End),
+            stderr: match (&source.format, has_error_log) {
+                (Format::Rules(_), _) | (_, true) => Log::Access,
+                (_, false) => Log::Error,
+            },
+            unwrappers: Unwrappers::new(source.wrapping),
             watch: Watch::new(&patterns, PERIOD),
             recorder,
             events: Vec::new(),
@@ -101,6 +121,8 @@ impl LogTask {
             error,
             recorder,
             events,
+            stderr,
+            unwrappers,
             ..
         } = self;
         let follower = match log {
@@ -111,11 +133,18 @@ impl LogTask {
         follower.poll(now, &mut |found| match found {
             Found::Line(line) => {
                 recorder.metrics.line(wall);
-                match log {
-                    Log::Access => drop(reader.access(now, line, events)),
-                    Log::Error => reader.error(now, line, events),
+                let (output, line) = match unwrappers.line(line) {
+                    Unwrapped::Line(output, line) => (output, line),
+                    Unwrapped::Piece => return,
+                    Unwrapped::Damaged(kind) => return events.push(Event::Unparsed(kind)),
+                };
+                match (log, output) {
+                    (Log::Access, Output::Stderr) => stderr,
+                    _ => &log,
                 }
+                .read(reader, now, &line, events);
             }
+            Found::File(path) => unwrappers.file(path),
             Found::Bytes(bytes) => recorder.metrics.read(bytes),
             Found::Rotated(kind) => recorder.metrics.rotated(kind),
             Found::Lost { cause, bytes } => recorder.metrics.lost(cause, bytes),

@@ -14,4 +14,5 @@ pub mod record;
 pub mod signal;
 pub mod supervisor;
 pub mod tail;
+mod unwrap;
 pub mod wake;

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::files::{LISTED_MAX, is_absent, last_line_start, list, look, observe};
@@ -38,6 +38,8 @@ pub enum Start {
 /// What one pass found.
 #[derive(Debug)]
 pub enum Found<'a> {
+    /// What follows was found at this path, until another is given.
+    File(&'a Path),
     /// A line, without its newline.
     Line(&'a [u8]),
     /// So many bytes were read.
@@ -322,6 +324,7 @@ impl Open {
             self.at.offset += bytes.len() as u64;
             left = left.saturating_sub(bytes.len());
             self.rotated = self.rotated.map(|_| now);
+            on(Found::File(&self.path));
             on(Found::Bytes(bytes.len() as u64));
             self.lines.feed(bytes, &mut |piece| on(piece.into()));
         }
@@ -335,6 +338,7 @@ impl Open {
 
     /// Gives the unterminated tail as a line, or counts what stays unread; says up to where it is settled.
     fn let_go(&mut self, on: &mut impl FnMut(Found<'_>)) -> u64 {
+        on(Found::File(&self.path));
         match self.unread() {
             0 => self.lines.finish(&mut |piece| on(piece.into())),
             unread => lost(LossCause::RotatedLimit, unread + self.lines.pending(), on),

@@ -4,16 +4,26 @@
 //! `fuzz/` (coverage-guided). To add a format, add a row to [`TARGETS`]. It does not know where inputs come from.
 
 use std::hash::RandomState;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use holter::access_log::reader::Reader;
+use holter::access_log::rules::{Preset, Rules};
 use holter::access_log::streams::StreamRule;
-use holter::access_log::{Format, nginx};
+use holter::access_log::{Format, Kind};
 use holter::affinity::{DEFAULT_IDLE, Table};
 use holter::config::Config;
 use holter::lab::proxy::LOG_FORMAT;
 use holter::sse::{Frame, Tap};
 use holter::tail::lines::{Lines, Piece};
+
+#[path = "seeds.rs"]
+mod seeds;
+
+use seeds::{
+    APACHE_DIRECTIVE, APACHE_SEEDS, ENVOY_JSON, ENVOY_TEXT, HAPROXY_SEEDS, HAPROXY_SETUP,
+    NGINX_DIRECTIVE, NGINX_SEEDS, RULES_SEEDS, SSE_SEEDS, TRAEFIK_SEEDS,
+};
 
 /// One thing to fuzz.
 pub(crate) struct Target {
@@ -22,6 +32,8 @@ pub(crate) struct Target {
     /// The golden files that its seeds come from: a path under `tests/golden`, `*` at its end for a
     /// folder, and what is put before each seed.
     pub(crate) seeds: &'static [(&'static str, &'static str)],
+    /// Seeds beside those: what the golden files hold none of.
+    pub(crate) own: &'static [&'static str],
     /// What is done with an input.
     pub(crate) job: Job,
 }
@@ -38,54 +50,79 @@ pub(crate) enum Job {
     Compile(Compile),
     /// The first line is a format, or a preset's number; the others are read by it.
     Lines(Compile, &'static [&'static str]),
-    /// Lines of nginx's error log.
-    ErrorLog,
+    /// Lines of the second log of a proxy that writes this format.
+    ErrorLog(Compile, &'static str),
 }
 
 type Compile = fn(&str) -> Option<Format>;
 
 fn nginx(text: &str) -> Option<Format> {
-    nginx::Format::compile(text).map(Format::Nginx).ok()
+    Format::compile(Kind::Nginx, text).ok()
+}
+
+fn apache(text: &str) -> Option<Format> {
+    Format::compile(Kind::Apache, text).ok()
+}
+
+fn caddy(text: &str) -> Option<Format> {
+    Format::compile(Kind::Caddy, text).ok()
+}
+
+fn traefik(text: &str) -> Option<Format> {
+    Format::compile(Kind::Traefik, text).ok()
+}
+
+fn haproxy(text: &str) -> Option<Format> {
+    Format::compile(Kind::HaProxy, text).ok()
+}
+
+fn envoy(text: &str) -> Option<Format> {
+    Format::compile(Kind::Envoy, text).ok()
+}
+
+/// Every preset, whatever the text: compiled once, for that takes longer than a run.
+fn rules(_: &str) -> Option<Format> {
+    static RULES: LazyLock<Rules> =
+        LazyLock::new(|| Rules::new(Vec::new(), &[Preset::Spring, Preset::Sdk]));
+    Some(Format::Rules(RULES.clone()))
 }
 
 /// `escape=json`, short.
 const NGINX_JSON: &str = r#"{"msec":$msec,"connection":$connection,"request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"upstream_addr":"$upstream_addr","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","http_user_agent":"$http_user_agent"}"#;
 const NGINX: [&str; 4] = ["combined", "upstreaminfo", LOG_FORMAT, NGINX_JSON];
 
+/// Apache's own values in every place that a target knows.
+const APACHE_KV: &str = r#"time=%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t client=%a cport=%{remote}p method=%m uri=\"%U%q\" status=%>s us=%D conn=%X worker=\"%{BALANCER_WORKER_NAME}e\" sid=\"%{Mcp-Session-Id}i\" up_sid=\"%{Mcp-Session-Id}o\" logid=\"%L\" ua=\"%{User-Agent}i\""#;
+const APACHE: [&str; 2] = ["combined", APACHE_KV];
+
+const HAPROXY_JSON: &str = r#"log-format '{"time":"%tr","ci":"%ci","cp":%cp,"fe":"%f","srv":"%s","srv_addr":"%si:%sp","Ta":%Ta,"status":%ST,"term":"%tsc","retries":"%rc","method":"%HM","path":"%HP","query":"%HQ","sid":"%[capture.req.hdr(0),json(utf8s)]","up_sid":"%[capture.res.hdr(0),json(utf8s)]"}'"#;
+const HAPROXY: [&str; 2] = ["httplog", HAPROXY_JSON];
+
+const ENVOY: [&str; 3] = ["default", "istio", "json"];
+
 /// Every target.
 #[rustfmt::skip]
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "sse", seeds: &[], job: Job::Sse },
-    Target { name: "tail", seeds: &[("access_log/nginx/combined.log.gz", "7")], job: Job::Tail },
-    Target { name: "config", seeds: &[("config/good/*", ""), ("config/bad/*", "")], job: Job::Config },
-    Target { name: "nginx-format", seeds: &[], job: Job::Compile(nginx) },
-    Target { name: "nginx", seeds: &[("access_log/nginx/combined.log.gz", "0\n"), ("access_log/nginx/upstreaminfo.log.gz", "1\n")], job: Job::Lines(nginx, &NGINX) },
-    Target { name: "nginx-error", seeds: &[("access_log/nginx/error_info.log.gz", "")], job: Job::ErrorLog },
+    Target { name: "sse", seeds: &[], own: &SSE_SEEDS, job: Job::Sse },
+    Target { name: "tail", seeds: &[("access_log/nginx/combined.log.gz", "7")], own: &[], job: Job::Tail },
+    Target { name: "config", seeds: &[("config/good/*", ""), ("config/bad/*", "")], own: &[], job: Job::Config },
+    Target { name: "nginx-format", seeds: &[], own: &["combined", LOG_FORMAT, NGINX_DIRECTIVE], job: Job::Compile(nginx) },
+    Target { name: "nginx", seeds: &[("access_log/nginx/combined.log.gz", "0\n"), ("access_log/nginx/upstreaminfo.log.gz", "1\n")], own: &NGINX_SEEDS, job: Job::Lines(nginx, &NGINX) },
+    Target { name: "nginx-error", seeds: &[("access_log/nginx/error_info.log.gz", "")], own: &[], job: Job::ErrorLog(nginx, "combined") },
+    Target { name: "apache-format", seeds: &[], own: &["vhost_combined", APACHE_KV, APACHE_DIRECTIVE], job: Job::Compile(apache) },
+    Target { name: "apache", seeds: &[("access_log/apache/combined.log.gz", "0\n")], own: &APACHE_SEEDS, job: Job::Lines(apache, &APACHE) },
+    Target { name: "apache-error", seeds: &[("access_log/apache/error.log.gz", "")], own: &[], job: Job::ErrorLog(apache, "combined") },
+    Target { name: "caddy", seeds: &[("access_log/caddy/json.log.gz", "0\n"), ("access_log/caddy/json_upstream.log.gz", "0\n")], own: &[], job: Job::Lines(caddy, &["json"]) },
+    Target { name: "caddy-error", seeds: &[("access_log/caddy/runtime.log.gz", "")], own: &[], job: Job::ErrorLog(caddy, "json") },
+    Target { name: "traefik", seeds: &[], own: &TRAEFIK_SEEDS, job: Job::Lines(traefik, &["common", "json"]) },
+    Target { name: "haproxy-format", seeds: &[], own: &["httpslog", HAPROXY_JSON, HAPROXY_SETUP], job: Job::Compile(haproxy) },
+    Target { name: "haproxy", seeds: &[("access_log/haproxy/httplogcap.log.gz", "0\n")], own: &HAPROXY_SEEDS, job: Job::Lines(haproxy, &HAPROXY) },
+    Target { name: "envoy-format", seeds: &[], own: &["istio", ENVOY_TEXT, ENVOY_JSON], job: Job::Compile(envoy) },
+    Target { name: "envoy", seeds: &[("access_log/envoy/default.log.gz", "0\n"), ("access_log/envoy/istio.log.gz", "1\n"), ("access_log/envoy/json.log.gz", "2\n")], own: &[], job: Job::Lines(envoy, &ENVOY) },
+    Target { name: "rules", seeds: &[], own: &RULES_SEEDS, job: Job::Lines(rules, &[]) },
 ];
 
 impl Target {
-    /// Seeds beside those of the golden files: what these hold none of.
-    pub(crate) fn own_seeds(&self) -> Vec<Vec<u8>> {
-        let texts: &[&str] = match self.job {
-            Job::Sse => &[
-                "3: ping\n\nevent: endpoint\ndata: /messages?session_id=1\n\n",
-                "1\u{feff}id: 1\r\nretry: 3000\r\ndata: {\"jsonrpc\":\"2.0\"}\r\n\r\n:\r\r",
-            ],
-            Job::Compile(_) => &[
-                "combined",
-                LOG_FORMAT,
-                "log_format x escape=json '{\"t\":$msec,' \"\\\"r\\\":\\\"${request}\\\"}\"; # end\n",
-            ],
-            Job::Lines(..) => &[
-                "$request_method $uri $args $upstream_addr $msec\nPOST /m sessionId=s a:1, b:1 : c:1 1.5\n",
-                "3\n{\"msec\":1795168781.541,\"connection\":23,\"request_method\":\"GET\",\"request_uri\":\"/mcp\",\"status\":502,\"request_completion\":\"OK\",\"request_time\":0.000,\"upstream_addr\":\"a:1\",\"upstream_header_time\":\"-\",\"mcp_session_id\":\"e4\",\"upstream_mcp_session_id\":\"\",\"http_user_agent\":\"no\\\"de\"}\n",
-                "2\n1.1.1.1 - - [20/Nov/2026:09:59:41 +0000] \"GET /mcp HTTP/1.1\" 200 1 \"-\" \"node\" conn=1 completion=\"\" rt=147.081 upstream=\"10.42.1.9:8080\" us_status=\"200\" uht=\"0.004\" sid=\"17\" up_sid=\"-\"\n",
-            ],
-            _ => &[],
-        };
-        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-    }
-
     /// Does the target's job with an input.
     pub(crate) fn run(&self, input: &[u8]) {
         match &self.job {
@@ -97,7 +134,7 @@ impl Target {
             )),
             Job::Compile(compile) => drop(compile(&String::from_utf8_lossy(input))),
             Job::Lines(compile, presets) => read(*compile, presets, input),
-            Job::ErrorLog => read_errors(input),
+            Job::ErrorLog(compile, format) => read_errors(*compile, format, input),
         }
     }
 }
@@ -146,33 +183,44 @@ fn read(compile: Compile, presets: &[&str], input: &[u8]) {
     let Some(format) = compile(preset.unwrap_or(&&*text)) else {
         return;
     };
-    let mut reader = reader(format.clone());
-    let (now, mut events) = (start(), Vec::new());
+    compare(&format, input);
+    let (mut all, now, mut events) = (reader(format, RandomState::new()), start(), Vec::new());
     for line in input.split(|byte| *byte == b'\n').skip(1) {
-        if let Ok(whole) = format.parse(line) {
-            let sketch = format
-                .parse_if(line, |_| false)
-                .expect("less is asked of it");
-            assert_eq!((sketch.method, sketch.path), (whole.method, whole.path));
-        }
-        reader.access(now, line, &mut events);
+        all.access(now, line, &mut events);
     }
-    reader.finish(&mut events);
+    all.finish(&mut events);
 }
 
-fn read_errors(input: &[u8]) {
-    let Some(format) = nginx("combined") else {
+/// Lines that can be read whole say the same whether they are or not.
+fn compare(format: &Format, input: &[u8]) {
+    let key = RandomState::new();
+    let [mut short, mut whole] = [key.clone(), key].map(|key| reader(format.clone(), key));
+    let (now, mut events, mut expected) = (start(), Vec::new(), Vec::new());
+    for line in input.split(|byte| *byte == b'\n').skip(1) {
+        let parsed = whole.parse(line);
+        if parsed.is_ok() && !whole.is_aside(line) {
+            let kind = short.access(now, line, &mut events);
+            assert_eq!(kind, whole.record(now, &parsed, &mut expected));
+        }
+    }
+    short.finish(&mut events);
+    whole.finish(&mut expected);
+    assert_eq!(events, expected, "what is left out makes a difference");
+}
+
+fn read_errors(compile: Compile, format: &str, input: &[u8]) {
+    let Some(format) = compile(format) else {
         return;
     };
-    let (mut reader, now, mut events) = (reader(format), start(), Vec::new());
+    let (mut reader, now, mut events) = (reader(format, RandomState::new()), start(), Vec::new());
     for line in input.split(|byte| *byte == b'\n') {
         reader.error(now, line, &mut events);
     }
     reader.finish(&mut events);
 }
 
-fn reader(format: Format) -> Reader {
-    let sessions = Table::new(RandomState::new(), 16, DEFAULT_IDLE);
+fn reader(format: Format, key: RandomState) -> Reader {
+    let sessions = Table::new(key, 16, DEFAULT_IDLE);
     Reader::new(format, StreamRule::default(), true, sessions)
 }
 

@@ -256,6 +256,13 @@ fn prometheus_gets_the_series() {
         |rate| rate > 0.0,
     );
     assert_eq!(check_metrics(&scene.holter.metrics().unwrap()), "");
+    for path in ["/", "/api/v1/status", "/-/healthy", "/-/ready"] {
+        assert_eq!(
+            http::get(scene.holter.address, path).unwrap().status,
+            200,
+            "{path}"
+        );
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_failed_try_does_not_end_the_stream_that_another_upstream_served() {
         ..entry(ConnectRefused, Phase::Connecting)
     };
     check(&record(200, true), &[(LOCAL, refused)], ServerClose);
-    check(&record(200, false), &[(LOCAL, refused)], Unknown);
+    check(&record(200, false), &[(LOCAL, refused)], ClientClose);
     let timed_out = entry(IdleTimeout, Phase::Body);
     check(
         &record(200, true),
@@ -146,7 +146,7 @@ fn sides_must_agree() {
     check(
         &record(200, false),
         &[(LOCAL, entry(ServerCut, Phase::Body))],
-        Unknown,
+        ClientClose,
     );
     check(
         &record(502, true),
@@ -177,7 +177,7 @@ fn one_entry_ends_one_stream() {
     join.stream(now, 1, &record(200, false), &mut out);
     join.stream(now, 2, &record(200, false), &mut out);
     join.finish(&mut out);
-    assert_eq!(reasons(&out), [ClientReset, Unknown]);
+    assert_eq!(reasons(&out), [ClientReset, ClientClose]);
 }
 
 #[test]
@@ -299,4 +299,28 @@ fn a_groups_name_is_no_upstream() {
         };
         assert_eq!(closed.upstream.as_deref(), expected);
     }
+}
+
+#[test]
+fn where_the_error_log_does_not_speak_its_silence_means_nothing() {
+    let (mut join, now) = (Joiner::new(true), start());
+    join.set_error_log(false);
+    let mut out = Vec::new();
+    join.stream(now, 1, &record(200, true), &mut out);
+    assert_eq!(reasons(&out), [Unknown]);
+    let mut out = Vec::new();
+    join.entry(now, LOCAL, &entry(IdleTimeout, Phase::Body), &mut out);
+    join.stream(now, 2, &record(200, true), &mut out);
+    assert_eq!(reasons(&out), [IdleTimeout]);
+}
+
+#[test]
+fn an_evicted_stream_is_decided_without_waiting() {
+    let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+    join.stream(now, 1, &record(200, true), &mut out);
+    join.evict_stream(&mut out);
+    join.evict_stream(&mut out);
+    assert_eq!(reasons(&out), [Unknown]);
+    assert_eq!(out.last(), Some(&Event::JoinEvicted));
+    assert_eq!(out.len(), 2);
 }

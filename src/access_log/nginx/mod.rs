@@ -7,12 +7,12 @@
 mod directive;
 pub mod error;
 mod format_error;
-mod scan;
+pub(super) mod scan;
 mod variable;
 
 pub use format_error::{FormatError, Problem};
 
-use super::{MAX_LINE, Record, UnparsedKind};
+use super::{MAX_LINE, Record, UnparsedKind, damage};
 use crate::label::label;
 use directive::Letter;
 use scan::{Shape, Until};
@@ -142,10 +142,10 @@ impl Format {
         self.parse_if(line, |_| true)
     }
 
-    /// Reads one line, its numbers and times only if `wanted` says so of the rest.
+    /// Reads one line, its times and the connection's number only if `wanted` says so of the rest.
     ///
     /// # Errors
-    /// The kind of damage; numbers and times that are left out are not looked at.
+    /// The kind of damage; what is left out is not looked at.
     #[inline]
     pub fn parse_if<'a>(
         &self,
@@ -157,7 +157,7 @@ impl Format {
         }
         let (mut values, mut record) = (Values::default(), Record::default());
         self.cut(line, &mut values).ok_or_else(|| damage(line))?;
-        values.sketch(&mut record);
+        values.sketch(&mut record)?;
         if wanted(&record) {
             values.complete(&mut record)?;
         }
@@ -169,7 +169,7 @@ impl Format {
         let mut rest = self.prefix.strip(line)?;
         let (last, steps) = self.steps.split_last()?;
         for step in steps {
-            let end = scan::end(rest, step.shape, &step.until)?;
+            let end = step.until.end(rest, step.shape)?;
             if step.variable != Variable::Other {
                 values.set(step.variable, rest.get(..end)?);
             }
@@ -179,18 +179,6 @@ impl Format {
         last.until.strip(rest.get(end..)?)?;
         values.set(last.variable, rest.get(..end)?);
         Some(())
-    }
-}
-
-/// What is wrong with a line that does not have the format's shape.
-#[cold]
-fn damage(line: &[u8]) -> UnparsedKind {
-    if line.is_empty() {
-        UnparsedKind::Empty
-    } else if memchr::memchr(0, line).is_some() {
-        UnparsedKind::Binary
-    } else {
-        UnparsedKind::Format
     }
 }
 

@@ -8,7 +8,7 @@ use crate::access_log::search;
 
 /// How a value can contain the text that ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::access_log) enum Shape {
     /// It cannot.
     Plain,
     /// A list of upstreams' values: `a, b : c`.
@@ -24,7 +24,7 @@ const TIME_LENGTH: usize = 26;
 
 impl Shape {
     /// How the value of a variable ends before this text.
-    pub(super) fn of(name: &str, until: &[u8]) -> Self {
+    pub(in crate::access_log) fn of(name: &str, until: &[u8]) -> Self {
         if name == "time_local" {
             return Self::Time;
         }
@@ -51,8 +51,8 @@ fn is_list(name: &str) -> bool {
 /// The text that ends a value, made ready to be looked for: one byte is searched, the rest is
 /// compared in words, for both are too short for a call to pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Until {
-    text: Box<[u8]>,
+pub(super) struct Until<T = Box<[u8]>> {
+    text: T,
     first: u8,
     /// The first bytes of the text, and which of them count.
     head: u64,
@@ -63,15 +63,15 @@ pub(super) struct Until {
 const WORD: usize = 8;
 const DOUBLE: usize = 2 * WORD;
 
-impl Until {
+impl<T: AsRef<[u8]>> Until<T> {
     /// Makes a text ready.
-    pub(super) fn new(text: Box<[u8]>) -> Self {
+    pub(super) fn new(text: T) -> Self {
         let (mut head, mut mask) = ([0; WORD], [0; WORD]);
-        for ((byte, head), mask) in text.iter().zip(&mut head).zip(&mut mask) {
+        for ((byte, head), mask) in text.as_ref().iter().zip(&mut head).zip(&mut mask) {
             (*head, *mask) = (*byte, 0xff);
         }
         Self {
-            first: text.first().copied().unwrap_or_default(),
+            first: text.as_ref().first().copied().unwrap_or_default(),
             head: u64::from_ne_bytes(head),
             mask: u64::from_ne_bytes(mask),
             text,
@@ -80,53 +80,61 @@ impl Until {
 
     /// The text.
     pub(super) fn text(&self) -> &[u8] {
-        &self.text
+        self.text.as_ref()
     }
 
     /// What follows the text, if `from` starts with it.
     pub(super) fn strip<'a>(&self, from: &'a [u8]) -> Option<&'a [u8]> {
-        (self.starts(from)).then(|| from.get(self.text.len()..).unwrap_or_default())
+        (self.starts(from)).then(|| from.get(self.text().len()..).unwrap_or_default())
     }
 
     /// Whether `from` starts with the text.
     #[inline]
     fn starts(&self, from: &[u8]) -> bool {
         let Some(head) = from.first_chunk::<WORD>() else {
-            return from.len() >= self.text.len()
-                && from.iter().zip(&self.text).all(|(one, other)| one == other);
+            return from.len() >= self.text().len()
+                && from
+                    .iter()
+                    .zip(self.text())
+                    .all(|(one, other)| one == other);
         };
         if u64::from_ne_bytes(*head) & self.mask != self.head {
             return false;
         }
-        match self.text.len() {
+        match self.text().len() {
             ..=WORD => true,
             // The two words overlap, and cover it.
             length @ ..=DOUBLE => (from.get(..length))
-                .is_some_and(|from| from.last_chunk::<WORD>() == self.text.last_chunk::<WORD>()),
-            _ => from.starts_with(&self.text),
+                .is_some_and(|from| from.last_chunk::<WORD>() == self.text().last_chunk::<WORD>()),
+            _ => from.starts_with(self.text()),
+        }
+    }
+
+    /// The length of the value at the start of `rest` that the text ends.
+    #[inline]
+    pub(super) fn end(&self, rest: &[u8], shape: Shape) -> Option<usize> {
+        match shape {
+            Shape::Plain => find(rest, self, 0),
+            Shape::List => end_of_list(rest, self),
+            Shape::Time => (self.starts(rest.get(TIME_LENGTH..)?)).then_some(TIME_LENGTH),
+            Shape::Request => {
+                // A request line that is none (`-`, a TLS greeting) has no protocol to look for.
+                let protocol = memchr::memmem::find(rest, b" HTTP/");
+                find(rest, self, protocol.map_or(0, |at| at + 1))
+            }
         }
     }
 }
 
-/// The length of the value at the start of `rest` that `until` ends.
-#[inline]
-pub(super) fn end(rest: &[u8], shape: Shape, until: &Until) -> Option<usize> {
-    match shape {
-        Shape::Plain => find(rest, until, 0),
-        Shape::List => end_of_list(rest, until),
-        Shape::Time => until
-            .starts(rest.get(TIME_LENGTH..)?)
-            .then_some(TIME_LENGTH),
-        Shape::Request => {
-            // A request line that is none (`-`, a TLS greeting) has no protocol to look for.
-            let protocol = memchr::memmem::find(rest, b" HTTP/");
-            find(rest, until, protocol.map_or(0, |at| at + 1))
-        }
-    }
+/// The length of the value at the start of `rest` that `until` ends, for formats that keep that text
+/// as it is; nothing ends where no text does.
+pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Option<usize> {
+    until.first()?;
+    Until::new(until).end(rest, shape)
 }
 
 /// The first place from `from` on where `until` stands, unless a backslash escapes it.
-fn find(rest: &[u8], until: &Until, from: usize) -> Option<usize> {
+fn find(rest: &[u8], until: &Until<impl AsRef<[u8]>>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += search::position(until.first, rest.get(at..)?)?;
@@ -148,7 +156,7 @@ fn is_escaped(value: &[u8]) -> bool {
 }
 
 /// As [`find`], but not inside a list's own separators.
-fn end_of_list(rest: &[u8], until: &Until) -> Option<usize> {
+fn end_of_list(rest: &[u8], until: &Until<impl AsRef<[u8]>>) -> Option<usize> {
     let mut at = find(rest, until, 0)?;
     while in_separator(rest, at, until.text()) {
         at = find(rest, until, at + 1)?;
@@ -173,8 +181,7 @@ mod tests {
 
     fn check(name: &str, until: &str, rest: &str, expected: Option<&str>) {
         let shape = Shape::of(name, until.as_bytes());
-        let until = Until::new(until.as_bytes().into());
-        let got = end(rest.as_bytes(), shape, &until);
+        let got = end(rest.as_bytes(), shape, until.as_bytes());
         let got = got.and_then(|end| rest.as_bytes().get(..end));
         assert_eq!(got, expected.map(str::as_bytes), "{name} {rest}");
     }
@@ -230,10 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn no_text_ends_nothing() {
+        check("status", "", "a\0", None);
+    }
+
+    #[test]
     fn a_text_is_recognised_whatever_its_length() {
         let line: Vec<u8> = (b' '..=b'~').collect();
         for length in 1..40 {
-            let until = Until::new(line[..length].into());
+            let until = Until::new(&line[..length]);
             for have in 0..48 {
                 let expected = (have >= length).then(|| &line[length..have]);
                 assert_eq!(until.strip(&line[..have]), expected, "{length} of {have}");

@@ -160,7 +160,11 @@ fn what_is_not_wanted_is_not_read() {
     let line = b"x \"GET /mcp HTTP/1.1\" 200";
     let sketch = format.parse_if(line, |record| record.path != Some(b"/mcp"));
     let sketch = sketch.unwrap();
-    assert_eq!((sketch.path, sketch.status), (Some(&b"/mcp"[..]), None));
+    assert_eq!(
+        (sketch.path, sketch.status),
+        (Some(&b"/mcp"[..]), Some(200))
+    );
+    assert_eq!(sketch.ended, None);
     let whole = format.parse_if(line, |record| record.path == Some(b"/mcp"));
     assert_eq!(whole, Err(UnparsedKind::Number));
     assert_eq!(format.parse_if(b"x", |_| false), Err(UnparsedKind::Format));

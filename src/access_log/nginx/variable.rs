@@ -4,7 +4,9 @@
 //! index of variables". It does not know where a value ends in the line.
 
 use super::Step;
-use crate::access_log::{Record, Stamp, UnparsedKind, search, value};
+use crate::access_log::search;
+use crate::access_log::target::{read_query, read_request, read_target};
+use crate::access_log::{Record, Stamp, UnparsedKind, value};
 
 /// A variable that fills a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(super) enum Variable {
     SessionMinted,
     /// `$arg_session_id`; nginx's `$arg_` names ignore case, so `$arg_sessionid` is `sessionId`.
     SessionQuery,
+    /// `$http_mcp_method`.
+    McpMethod,
     /// `$http_user_agent`.
     UserAgent,
     /// `$sent_http_content_type`.
@@ -72,6 +76,7 @@ impl Variable {
             "http_mcp_session_id" => Self::SessionSent,
             "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
             "arg_session_id" | "arg_sessionid" => Self::SessionQuery,
+            "http_mcp_method" => Self::McpMethod,
             "http_user_agent" => Self::UserAgent,
             "sent_http_content_type" | "upstream_http_content_type" => Self::ContentType,
             _ => Self::Other,
@@ -83,7 +88,7 @@ impl Variable {
         matches!(self, Self::TimeLocal | Self::TimeIso | Self::Msec)
     }
 
-    /// How many there are.
+    /// How many there are, with [`Variable::Other`].
     const COUNT: usize = Self::Other as usize + 1;
 }
 
@@ -127,17 +132,36 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Fills in the record but for its numbers and times: cheap, and enough to tell most requests
-    /// from those that matter.
+    /// Fills in the request, its sessions, and how its upstreams answered: cheap, and all that is
+    /// asked of most requests. Each answer says whether its upstream is there to be reached.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the status is none.
     #[inline]
-    pub(super) fn sketch(&self, record: &mut Record<'a>) {
+    pub(super) fn sketch(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
         record.method = self.get(Variable::Method);
         record.path = self.get(Variable::Uri);
         record.session_sent = self.get(Variable::SessionSent);
         record.session_minted = self.get(Variable::SessionMinted);
         record.session_query = self.get(Variable::SessionQuery);
         record.user_agent = self.get(Variable::UserAgent);
+        record.mcp_method = self.get(Variable::McpMethod);
         self.target(record);
+        record.status = self.read(Variable::Status, status)?;
+        self.upstream(record);
+        Ok(())
+    }
+
+    /// What became of the request at its upstreams.
+    #[inline]
+    fn upstream(&self, record: &mut Record<'a>) {
+        record.completed = self.raw(Variable::Completion).map(|raw| raw == b"OK");
+        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(headers_came);
+        if let Some(raw) = self.get(Variable::Upstream) {
+            let (last, retried) = last_of_list(raw);
+            (record.upstream, record.retried) = (value::present(last), retried);
+            record.tried = if retried { tried_in_vain(raw) } else { None };
+        }
     }
 
     /// Adds what [`Values::sketch`] left out.
@@ -147,15 +171,8 @@ impl<'a> Values<'a> {
     pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
         record.ended = self.ended()?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
-        record.status = self.read(Variable::Status, status)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
-        record.completed = self.raw(Variable::Completion).map(|raw| raw == b"OK");
-        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(headers_came);
         record.content_type = self.get(Variable::ContentType);
-        if let Some(raw) = self.get(Variable::Upstream) {
-            let (last, retried) = last_of_list(raw);
-            (record.upstream, record.retried) = (value::present(last), retried);
-        }
         Ok(())
     }
 
@@ -212,40 +229,6 @@ pub(super) fn leave_out_redundant(steps: &mut [Step]) {
     }
 }
 
-/// `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has no method.
-fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let words = search::split_once(b' ', raw)
-        .and_then(|(method, rest)| Some((method, search::split_once(b' ', rest)?.0)));
-    if let Some((method, target)) = words {
-        record.method = Some(method);
-        read_target(target, record);
-    }
-}
-
-fn read_target<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let Some((path, query)) = search::split_once(b'?', raw) else {
-        record.path = Some(raw);
-        return;
-    };
-    record.path = Some(path);
-    read_query(query, record);
-}
-
-fn read_query<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    record.query = Some(raw);
-    record.session_query = record.session_query.or_else(|| session_of(raw));
-}
-
-/// The parameter that legacy servers put the session in: `session_id` (Python SDK) or `sessionId`
-/// (TypeScript and Java SDKs).
-fn session_of(query: &[u8]) -> Option<&[u8]> {
-    let mut pairs = query.split(|byte| *byte == b'&');
-    let session = pairs.find_map(|pair| {
-        (pair.strip_prefix(b"session_id=")).or_else(|| pair.strip_prefix(b"sessionId="))
-    });
-    session.and_then(value::present)
-}
-
 /// The last of a list of upstreams' values, and whether there were several. nginx separates tries by
 /// `, ` and internal redirects by ` : ` (manual, `$upstream_addr`).
 fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
@@ -254,6 +237,14 @@ fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
         last = rest;
     }
     (last, last.len() < raw.len())
+}
+
+/// The upstreams before the last one, as written, since the last internal redirect: those before that
+/// answered, with the redirect.
+fn tried_in_vain(raw: &[u8]) -> Option<&[u8]> {
+    let group = memchr::memmem::rfind(raw, b" : ").map_or(0, |at| at + 3);
+    let group = raw.get(group..)?;
+    group.get(..memchr::memmem::rfind(group, b", ")?)
 }
 
 /// Whether the last upstream's headers came: a time stands where they did.
@@ -275,22 +266,21 @@ mod tests {
         ] {
             assert_eq!(last_of_list(raw.as_bytes()), (last.as_bytes(), several));
         }
+        for (raw, before) in [
+            ("a:1", None),
+            ("a:1, b:1", Some("a:1")),
+            ("a:1, b:1, c:1", Some("a:1, b:1")),
+            ("a:1 : b:1", None),
+            ("a:1, b:1 : c:1, d:1", Some("c:1")),
+        ] {
+            assert_eq!(
+                tried_in_vain(raw.as_bytes()),
+                before.map(str::as_bytes),
+                "{raw}"
+            );
+        }
         assert!(headers_came(b"-, 0.001"));
         assert!(!headers_came(b"0.001, -"));
         assert!(!headers_came(b""));
-    }
-
-    #[test]
-    fn the_session_is_found_in_the_query() {
-        for (query, expected) in [
-            ("session_id=a", Some("a")),
-            ("x=1&sessionId=b&y=2", Some("b")),
-            ("xsession_id=a", None),
-            ("session_id=", None),
-            ("", None),
-        ] {
-            let got = session_of(query.as_bytes());
-            assert_eq!(got, expected.map(str::as_bytes), "{query}");
-        }
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::access_log::UnparsedKind;
 use crate::access_log::event::Closed;
 use crate::access_log::nginx;
+use crate::access_log::rules::{Preset, Rules};
 use crate::affinity::DEFAULT_IDLE;
 use crate::reason::Reason;
 
@@ -26,6 +27,13 @@ fn reader(capacity: usize) -> Reader {
     Reader::new(format, StreamRule::default(), true, table)
 }
 
+/// A reader without a configured error log.
+fn alone() -> Reader {
+    let format = Format::Nginx(nginx::Format::compile(FORMAT).unwrap());
+    let table = Table::new(RandomState::new(), 8, DEFAULT_IDLE);
+    Reader::new(format, StreamRule::default(), false, table)
+}
+
 fn line(request: &str, status: u16, upstream: &str, sent: &str, minted: &str) -> Vec<u8> {
     format!("1795168781.360 42 \"{request} HTTP/1.1\" {status} \"OK\" 1.250 {upstream} {sent} {minted} \"node\"\r")
         .into_bytes()
@@ -38,7 +46,7 @@ fn names(reader: &mut Reader, lines: &[Vec<u8>]) -> Vec<String> {
         reader.access(now, line, &mut out);
     }
     let name = |event: &Event| match event {
-        Event::Session { verdict, .. } => verdict.to_string(),
+        Event::Session { line, verdict, .. } => format!("{line} {verdict}"),
         other => format!("{other:?}"),
     };
     out.iter().map(name).collect()
@@ -95,20 +103,24 @@ fn sessions_are_followed() {
         ],
     );
     let expected = [
-        "opened",
+        "1 opened",
         "SessionOpened",
-        "kept",
-        "moved",
+        "2 kept",
+        "3 unknown",
         "SessionUnknown",
-        "moved",
+        "4 unknown",
         "SessionUnknown",
-        "kept",
+        "5 kept",
         "SessionDeleted",
-        "unknown",
+        "3 moved",
+        "4 moved",
+        "6 unknown",
         "SessionUnknown",
-        "opened",
+        "7 opened",
         "SessionOpened",
-        "moved",
+        "6 moved",
+        "8 unknown",
+        "8 moved",
     ];
     assert_eq!(got, expected);
 }
@@ -120,9 +132,9 @@ fn a_full_table_is_counted() {
     assert_eq!(
         got,
         [
-            "opened",
+            "1 opened",
             "SessionOpened",
-            "opened",
+            "2 opened",
             "SessionOpened",
             "SessionsEvicted"
         ]
@@ -179,4 +191,103 @@ fn damage_is_counted_and_stops_nothing() {
     assert_eq!(kind, LineKind::Request);
     let kinds = [UnparsedKind::Empty, UnparsedKind::Format].map(Event::Unparsed);
     assert_eq!(out, kinds);
+}
+
+#[test]
+fn an_own_canary_shows_that_the_owner_is_there() {
+    let own = String::from_utf8(line("POST /mcp", 200, "a:1", "-", "-")).unwrap();
+    let lines = [
+        line("POST /mcp", 200, "a:1", "-", "s"),
+        line("POST /mcp", 404, "b:1", "s", "-"),
+        own.replace("node", "holter/0.1.0").into_bytes(),
+    ];
+    let got = names(&mut reader(8), &lines);
+    assert_eq!(got.last().map(String::as_str), Some("2 moved"));
+}
+
+#[test]
+fn a_container_s_error_lines_join_once_errors_are_shown() {
+    let closed = |first: &str| {
+        let (mut reader, now, mut out) = (alone(), start(), Vec::new());
+        let first = format!("2026/11/20 09:59:40 [{first}] 7#7: x");
+        reader.error(now, first.as_bytes(), &mut out);
+        reader.access(now, &line("GET /mcp", 200, "a:1", "-", "-"), &mut out);
+        reader.finish(&mut out);
+        match &out[..] {
+            [Event::StreamClosed(closed)] => closed.reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    // Where errors are shown, silence says that the upstream ended it.
+    assert_eq!(closed("notice"), Reason::ServerClose);
+    assert_eq!(closed("error"), Reason::ServerClose);
+    assert_eq!(closed("crit"), Reason::Unknown);
+}
+
+#[test]
+fn a_post_that_listens_is_joined_with_its_own_entry() {
+    let format = format!("{FORMAT} $http_mcp_method");
+    let format = Format::Nginx(nginx::Format::compile(&format).unwrap());
+    let table = Table::new(RandomState::new(), 8, DEFAULT_IDLE);
+    let mut reader = Reader::new(format, StreamRule::default(), true, table);
+    let (now, mut out) = (start(), Vec::new());
+    let access = |request: &str, method: &str| {
+        let line = String::from_utf8(line(request, 200, "a:1", "-", "-")).unwrap();
+        line.replace('\r', &format!(" {method}")).into_bytes()
+    };
+    let get = access("GET /mcp", "-");
+    let listen = access("POST /mcp", "subscriptions/listen");
+    assert_eq!(reader.access(now, &get, &mut out), LineKind::Stream);
+    assert_eq!(reader.access(now, &listen, &mut out), LineKind::Stream);
+    let entry = b"2026/11/20 09:59:41 [error] 7#7: *42 upstream timed out (110: Connection timed out) while reading upstream, client: ::1, server: _, request: \"POST /mcp HTTP/1.1\", upstream: \"http://a:1/mcp\"";
+    reader.error(now, entry, &mut out);
+    assert!(matches!(&out[..], [Event::StreamClosed(closed)] if closed.line == 2));
+}
+
+#[test]
+fn an_application_tells_of_each_end_once() {
+    let rules = Rules::new(Vec::new(), &[Preset::Spring, Preset::Sdk]);
+    let table = Table::new(RandomState::new(), 8, DEFAULT_IDLE);
+    let mut reader = Reader::new(Format::Rules(rules), StreamRule::default(), false, table);
+    let (now, mut out) = (start(), Vec::new());
+    let ping = "Failed to send keep-alive ping to session abc: Stream unavailable for session abc";
+    let opened = "SSE connection opened session=abcdefgh";
+    let cancelled = "SSE connection cancelled session=abcdefgh";
+    let lines = [
+        (ping, LineKind::Stream),
+        (ping, LineKind::Request),
+        ("SSE connection cancelled", LineKind::Stream),
+        ("SSE connection cancelled", LineKind::Stream),
+        (opened, LineKind::Request),
+        (cancelled, LineKind::Stream),
+        (cancelled, LineKind::Request),
+        (opened, LineKind::Request),
+        (cancelled, LineKind::Stream),
+        ("heartbeat sent", LineKind::Request),
+        ("anything else", LineKind::Request),
+        ("", LineKind::Request),
+    ];
+    for (line, kind) in lines {
+        assert_eq!(
+            reader.access(now, line.as_bytes(), &mut out),
+            kind,
+            "{line}"
+        );
+    }
+    let ended = |event: &Event| match event {
+        Event::StreamClosed(closed) => (closed.line, closed.reason),
+        other => panic!("{other:?}"),
+    };
+    let ended: Vec<_> = out.iter().map(ended).collect();
+    let client = Reason::ClientClose;
+    assert_eq!(
+        ended,
+        [
+            (1, Reason::Unknown),
+            (3, client),
+            (4, client),
+            (6, client),
+            (9, client)
+        ]
+    );
 }

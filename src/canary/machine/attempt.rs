@@ -14,6 +14,7 @@ const SESSION_FAILURES: u32 = 3;
 impl Canary {
     pub(super) fn begin(&mut self, now: Instant) {
         self.tell(Event::Connecting);
+        self.affinity.ask();
         self.state = State::Joining {
             deadline: now + 3 * self.settings.connect_timeout,
         };

@@ -34,6 +34,7 @@ impl Canary {
                 unreachable: 0,
                 deadline: now + CHECK_TIMEOUT,
             };
+            self.affinity.ask();
             self.push_probe(Purpose::Check);
         } else {
             self.conclude(now, evidence);

@@ -1,0 +1,308 @@
+//! Envoy's access log, as text in any format string or as JSON.
+//!
+//! [`Format`] is compiled once from the text of the configuration; a line is then read in one pass
+//! that allocates nothing, and decides alone why a stream ended: there is no second log. Sources:
+//! Envoy's manual, "Access logging"; Istio's, "Envoy Access Logs". It does not know what a stream is.
+
+mod ending;
+mod operator;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::json::{Members, Value};
+use super::target::read_target;
+use super::template::{MAX_FORMAT, Template, TemplateError, damage};
+use super::{MAX_LINE, Record, Stamp, UnparsedKind, value};
+use ending::End;
+use operator::Field;
+
+/// Text formats known by name; a third name is `json`.
+const PRESETS: [(&str, &str); 2] = [("default", DEFAULT), ("istio", ISTIO)];
+
+/// Envoy's own (its manual, "Default format string").
+const DEFAULT: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%""#;
+
+/// Istio's own (its manual, "Envoy Access Logs", "Default access log format").
+const ISTIO: &str = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%"#;
+
+/// A compiled format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    shape: Shape,
+    /// The keys are the defaults: what of them a line has is not known.
+    assumed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Text(Template<Field>),
+    /// Keys of the object, with what they hold.
+    Json(Vec<(Box<str>, Field)>),
+}
+
+/// A line that is being read.
+#[derive(Debug, Default)]
+struct Line<'a> {
+    record: Record<'a>,
+    end: End<'a>,
+}
+
+impl Format {
+    /// Compiles a preset's name (`default`, `istio`, `json`), a text format string, or a JSON format
+    /// as Envoy's configuration has it: `{"key": "%OPERATOR%", …}`.
+    ///
+    /// # Errors
+    /// The place of the first problem, and what was expected there.
+    pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        if text.len() > MAX_FORMAT {
+            return Err(TemplateError::at(
+                text,
+                0,
+                "too long; expected at most 16384 bytes",
+            ));
+        }
+        if text.trim().is_empty() {
+            let problem = "empty; expected default, istio, json, or a format of Envoy's";
+            return Err(TemplateError::at(text, 0, problem));
+        }
+        let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
+        let shape = match (preset, json_format(text)) {
+            (Some((_, format)), _) => Shape::Text(Template::of(text, operator::pieces(format)?)?),
+            (None, _) if text.trim() == "json" => Shape::Json(operator::keys()),
+            (None, Some(keys)) => Shape::Json(keys),
+            (None, None) => {
+                // A format ends with a line feed, written as `\n` in YAML, and lines come without.
+                let bare = text.trim_end();
+                let bare = bare.strip_suffix("\\n").unwrap_or(bare);
+                Shape::Text(Template::of(text, operator::pieces(bare)?)?)
+            }
+        };
+        let format = Self {
+            shape,
+            assumed: text.trim() == "json",
+        };
+        if !(format.has(Field::Method) && format.has(Field::Target)) {
+            let problem = "no request in the format; expected %REQ(:METHOD)% and %REQ(:PATH)%: without them no stream can be recognised";
+            return Err(TemplateError::at(text, 0, problem));
+        }
+        Ok(format)
+    }
+
+    /// Reads one line, without its line end.
+    ///
+    /// # Errors
+    /// The kind of damage, to be counted.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        let mut read = Line::default();
+        let outcome = match &self.shape {
+            Shape::Text(template) => template.read(line, |field, raw| take(field, raw, &mut read)),
+            Shape::Json(keys) => read_json(keys, line, &mut read),
+        };
+        match outcome {
+            Ok(()) => Ok(read.finish()),
+            Err(_) if is_notice(line) => Ok(Record {
+                no_request: true,
+                ..Record::default()
+            }),
+            Err(kind) => Err(kind),
+        }
+    }
+
+    /// What this format cannot tell, and what to add to it: one sentence each.
+    pub fn limits(&self) -> Vec<String> {
+        if self.assumed {
+            return Vec::new();
+        }
+        let limits = [
+            (
+                Field::Details,
+                "%RESPONSE_CODE_DETAILS% is not logged: a drain looks like a client that left, and max_stream_duration like a server that ended",
+            ),
+            (
+                Field::Flags,
+                "%RESPONSE_FLAGS% is not logged: idle timeouts and clients that left are unknown without %RESPONSE_CODE_DETAILS%",
+            ),
+            (
+                Field::Duration,
+                "%DURATION% is not logged: streams have no lifetime",
+            ),
+            (
+                Field::Upstream,
+                "%UPSTREAM_HOST% is not logged: neither replicas nor session affinity can be told",
+            ),
+            (
+                Field::SessionSent,
+                "%REQ(MCP-SESSION-ID)% is not logged: session affinity cannot be told",
+            ),
+            (
+                Field::SessionMinted,
+                "%RESP(MCP-SESSION-ID)% is not logged: session affinity cannot be told",
+            ),
+            (
+                Field::Agent,
+                "%REQ(USER-AGENT)% is not logged: Holter's own canaries cannot be left out",
+            ),
+        ];
+        let missing = limits.into_iter().filter(|(field, _)| !self.has(*field));
+        missing.map(|(_, limit)| limit.to_owned()).collect()
+    }
+
+    fn has(&self, field: Field) -> bool {
+        match &self.shape {
+            Shape::Text(template) => template.has(field),
+            Shape::Json(keys) => keys.iter().any(|(_, found)| *found == field),
+        }
+    }
+}
+
+/// A value of a JSON format.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Node {
+    Text(String),
+    Nested(BTreeMap<String, Self>),
+    Constant(IgnoredAny),
+}
+
+/// The keys of a JSON format, if the text is one; of a nested object, those one level down.
+fn json_format(text: &str) -> Option<Vec<(Box<str>, Field)>> {
+    let format: BTreeMap<String, Node> = serde_json::from_str(text).ok()?;
+    let mut keys = Vec::new();
+    for (key, node) in &format {
+        match node {
+            Node::Text(value) => keys.push((Box::from(&**key), Field::of_value(value))),
+            Node::Nested(nodes) => keys.extend(nodes.iter().filter_map(|(key, node)| match node {
+                Node::Text(value) => Some((Box::from(&**key), Field::of_value(value))),
+                Node::Nested(_) | Node::Constant(_) => None,
+            })),
+            Node::Constant(_) => {}
+        }
+    }
+    Some(keys)
+}
+
+fn read_json<'a>(
+    keys: &[(Box<str>, Field)],
+    line: &'a [u8],
+    read: &mut Line<'a>,
+) -> Result<(), UnparsedKind> {
+    if line.len() > MAX_LINE {
+        return Err(UnparsedKind::TooLong);
+    }
+    for member in Members::of(line) {
+        let (key, found) = member.map_err(|_| damage(line))?;
+        read_member(keys, key, found, read)?;
+        for member in found.members() {
+            let (key, found) = member?;
+            read_member(keys, key, found, read)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_member<'a>(
+    keys: &[(Box<str>, Field)],
+    key: &[u8],
+    found: Value<'a>,
+    read: &mut Line<'a>,
+) -> Result<(), UnparsedKind> {
+    let known = keys.iter().find(|(known, _)| known.as_bytes() == key);
+    match (known, found.letters()) {
+        (Some((_, field)), Some(raw)) if raw != b"null" => take(*field, raw, read),
+        _ => Ok(()),
+    }
+}
+
+fn take<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) -> Result<(), UnparsedKind> {
+    let (record, number) = (&mut line.record, UnparsedKind::Number);
+    if field == Field::Flags {
+        line.end.flags = Some(raw);
+    }
+    let Some(raw) = value::present(raw) else {
+        return Ok(());
+    };
+    match field {
+        Field::TimeIso => record.started = Some(iso8601(raw).ok_or(number)?),
+        Field::TimeUnix => {
+            record.started = Some(value::without_zone(value::unix_ms(raw).ok_or(number)?))
+        }
+        Field::Duration => {
+            let millis = value::integer(raw).ok_or(number)?;
+            record.duration = Some(Duration::from_millis(millis));
+        }
+        Field::Status => {
+            let status = value::integer(raw).and_then(|status| u16::try_from(status).ok());
+            record.status = Some(status.ok_or(number)?).filter(|status| *status != 0);
+        }
+        Field::Details => line.end.details = Some(raw),
+        Field::Upstream => record.upstream = Some(raw),
+        Field::Attempts => record.retried = value::integer(raw).ok_or(number)? > 1,
+        Field::Method => record.method = Some(raw),
+        Field::Target => read_target(raw, record),
+        Field::Agent => record.user_agent = Some(raw),
+        Field::SessionSent => record.session_sent = Some(raw),
+        Field::SessionMinted => record.session_minted = Some(raw),
+        Field::ContentType => record.content_type = Some(raw),
+        Field::Flags | Field::Other => {}
+    }
+    Ok(())
+}
+
+impl<'a> Line<'a> {
+    fn finish(self) -> Record<'a> {
+        let mut record = self.record;
+        let end = End {
+            status: record.status,
+            duration: record.duration,
+            ..self.end
+        };
+        record.verdict = Some(end.reason());
+        record.ended = record.started.map(|started| Stamp {
+            unix_ms: started.unix_ms.saturating_add(millis(record.duration)),
+            ..started
+        });
+        record
+    }
+}
+
+fn millis(duration: Option<Duration>) -> i64 {
+    let millis = duration.map(|duration| i64::try_from(duration.as_millis()));
+    millis.and_then(Result::ok).unwrap_or(0)
+}
+
+/// `2026-11-20T10:04:37.789Z`.
+fn iso8601(raw: &[u8]) -> Option<Stamp> {
+    const SECONDS: usize = 19;
+    let mut whole = *b"2026-11-20T10:04:37Z";
+    whole
+        .get_mut(..SECONDS)?
+        .copy_from_slice(raw.get(..SECONDS)?);
+    let stamp = value::iso8601(&whole)?;
+    let fraction = raw.get(SECONDS..)?.strip_prefix(b".")?.strip_suffix(b"Z")?;
+    let millis = value::integer(fraction).filter(|_| fraction.len() == 3)?;
+    Some(Stamp {
+        unix_ms: stamp.unix_ms + i64::try_from(millis).ok()?,
+        ..stamp
+    })
+}
+
+/// Whether a line is of Envoy's own log, which can share an output with the access log:
+/// `[2026-11-20 10:04:37.726][31323][info][main] …`, or Istio's agent's `2026-11-20T10:04:37.726Z<tab>info`.
+fn is_notice(line: &[u8]) -> bool {
+    let date = line.strip_prefix(b"[").unwrap_or(line);
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    let dated = marks.iter().all(|(at, mark)| date.get(*at) == Some(mark));
+    let end = date
+        .iter()
+        .take(32)
+        .position(|byte| matches!(byte, b']' | b'\t'));
+    let after = end.and_then(|end| date.get(end..));
+    dated && after.is_some_and(|after| after.starts_with(b"][") || after.starts_with(b"\t"))
+}
+
+#[cfg(test)]
+mod tests;

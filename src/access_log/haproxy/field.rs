@@ -1,0 +1,218 @@
+//! HAProxy's variables and sample expressions: which fills which field of a record.
+//!
+//! Names: HAProxy's configuration manual, "Custom log format" and "Fetching data samples". Those that
+//! are not listed are skipped. It does not know how a format string is written, nor what a line means.
+
+use super::setup::Captures;
+use crate::access_log::template::Shape;
+
+/// What a capture holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Capture {
+    /// The header `Mcp-Session-Id`.
+    Session,
+    /// The header `User-Agent`.
+    Agent,
+    /// The header `Content-Type`.
+    ContentType,
+    /// Anything else.
+    Other,
+}
+
+impl Capture {
+    /// Of the header of this name.
+    pub(super) fn named(header: &str) -> Self {
+        match header.to_ascii_lowercase().as_str() {
+            "mcp-session-id" => Self::Session,
+            "user-agent" => Self::Agent,
+            "content-type" => Self::ContentType,
+            _ => Self::Other,
+        }
+    }
+
+    /// Of an expression such as `req.hdr(Mcp-Session-Id)`.
+    pub(super) fn of(expression: &str) -> Self {
+        let (function, argument) = call(expression);
+        match function {
+            "req.hdr" | "req.fhdr" | "hdr" | "fhdr" | "res.hdr" | "res.fhdr" => {
+                Self::named(argument)
+            }
+            _ => Self::Other,
+        }
+    }
+
+    /// By the text before it, as in `"mcp_session_id":"%[capture.req.hdr(0)]"`.
+    fn labelled(label: &str) -> Self {
+        match label {
+            label if label.contains("session") || label.ends_with("sid") => Self::Session,
+            label if label.contains("agent") || label == "ua" => Self::Agent,
+            label if label.contains("content_type") => Self::ContentType,
+            _ => Self::Other,
+        }
+    }
+
+    fn sent(self) -> Field {
+        match self {
+            Self::Session => Field::SessionSent,
+            Self::Agent => Field::Agent,
+            Self::ContentType | Self::Other => Field::Other,
+        }
+    }
+
+    fn answered(self) -> Field {
+        match self {
+            Self::Session => Field::SessionMinted,
+            Self::ContentType => Field::ContentType,
+            Self::Agent | Self::Other => Field::Other,
+        }
+    }
+}
+
+/// A variable that fills a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    /// `%tr`, `%t`: milliseconds, without a zone.
+    TimeNaive,
+    /// `%T`, `%Tl`, `%trg`, `%trl`: seconds, with a zone.
+    TimeZoned,
+    /// `%Ts`: seconds since 1970.
+    TimeUnix,
+    /// `%Ta`: the request's time in milliseconds.
+    Duration,
+    /// `%Tt`: the same with the time before the request; second best.
+    Total,
+    /// `%ST`.
+    Status,
+    /// `%tsc` or `%ts`.
+    State,
+    /// `%b/%s`.
+    BackendServer,
+    /// `%s`.
+    Server,
+    /// `%si:%sp`.
+    ServerAddress,
+    /// `%rc`: a plus where another server was tried in the end.
+    Retries,
+    /// `%r`.
+    Request,
+    /// `%HM`.
+    Method,
+    /// `%HU`, `%HPO`, `%HP`: a path, perhaps with what is before and behind it.
+    Target,
+    /// `%HQ`, with its `?`.
+    Query,
+    /// `%hr`.
+    RequestCaptures,
+    /// `%hs`.
+    ResponseCaptures,
+    /// The request's session id.
+    SessionSent,
+    /// The answer's session id.
+    SessionMinted,
+    /// The user agent.
+    Agent,
+    /// The answer's content type.
+    ContentType,
+    /// `%b`, until it is joined with `%s`.
+    Backend,
+    /// An address, until it is joined with its port.
+    Ip { server: bool },
+    /// A port, until it is joined with its address.
+    Port { server: bool },
+    /// Any other.
+    Other,
+}
+
+impl Field {
+    /// The variable of this name, without its `%`.
+    pub(super) fn named(name: &str) -> Self {
+        match name {
+            "tr" | "t" => Self::TimeNaive,
+            "T" | "Tl" | "trg" | "trl" => Self::TimeZoned,
+            "Ts" => Self::TimeUnix,
+            "Ta" => Self::Duration,
+            "Tt" => Self::Total,
+            "ST" => Self::Status,
+            "tsc" | "ts" => Self::State,
+            "s" => Self::Server,
+            "b" => Self::Backend,
+            "rc" => Self::Retries,
+            "r" => Self::Request,
+            "HM" => Self::Method,
+            "HU" | "HP" | "HPO" => Self::Target,
+            "HQ" => Self::Query,
+            "hr" => Self::RequestCaptures,
+            "hs" => Self::ResponseCaptures,
+            "si" => Self::Ip { server: true },
+            "ci" | "fi" | "bi" => Self::Ip { server: false },
+            "sp" => Self::Port { server: true },
+            "cp" | "fp" | "bp" => Self::Port { server: false },
+            _ => Self::Other,
+        }
+    }
+
+    /// Of a sample expression, in the place that this label names.
+    pub(super) fn expressed(expression: &str, label: &str, captures: Option<&Captures>) -> Self {
+        let (function, argument) = call(expression);
+        let capture = |of: fn(&Captures) -> &Vec<Capture>| match captures {
+            Some(captures) => {
+                let index = argument.parse::<usize>().ok();
+                let known = index.and_then(|index| of(captures).get(index).copied());
+                known.unwrap_or(Capture::Other)
+            }
+            None => Capture::labelled(label),
+        };
+        match function {
+            "capture.req.hdr" => capture(|captures| &captures.request).sent(),
+            "capture.res.hdr" => capture(|captures| &captures.response).answered(),
+            "req.hdr" | "req.fhdr" | "hdr" | "fhdr" => Capture::named(argument).sent(),
+            "res.hdr" | "res.fhdr" => Capture::named(argument).answered(),
+            "var" => Self::variable(argument, label),
+            "capture.req.method" | "method" => Self::Method,
+            "capture.req.uri" | "path" | "pathq" | "url" => Self::Target,
+            "query" => Self::Query,
+            "status" | "txn.status" => Self::Status,
+            _ => Self::Other,
+        }
+    }
+
+    /// Of `var(txn.…)`, by its name or label: of the answer, if one of them says so.
+    fn variable(name: &str, label: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let capture = match Capture::labelled(label) {
+            Capture::Other => Capture::labelled(&name),
+            capture => capture,
+        };
+        let answer = ["res", "mint", "upstream", "sent_"];
+        if answer
+            .iter()
+            .any(|word| label.starts_with(word) || name.contains(word))
+        {
+            capture.answered()
+        } else {
+            capture.sent()
+        }
+    }
+
+    /// How its value is written.
+    pub(super) fn shape(self, quoted: bool) -> Shape {
+        match self {
+            _ if quoted => Shape::Quoted,
+            // `20/Nov/2026:10:15:03 +0000`.
+            Self::TimeZoned => Shape::Length(26),
+            Self::Request => Shape::Request,
+            Self::RequestCaptures | Self::ResponseCaptures => Shape::Optional(b'{'),
+            Self::Query => Shape::Optional(b'?'),
+            _ => Shape::Plain,
+        }
+    }
+}
+
+/// `name(argument),converters` as name and argument.
+fn call(expression: &str) -> (&str, &str) {
+    let expression = expression.trim();
+    match expression.split_once('(') {
+        Some((name, rest)) => (name, rest.split([')', ',']).next().unwrap_or(rest).trim()),
+        None => (expression.split(',').next().unwrap_or(expression), ""),
+    }
+}

@@ -1,0 +1,165 @@
+//! The access logs as one, in the order of time: which file has the next line, and for how long.
+//!
+//! Each file is in order by itself. One that begins later is opened when its time comes, so rotated
+//! logs cost one buffer whatever their number. It does not know what lines mean but for their time.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::bar::Bar;
+use super::input::{self, Source};
+use super::lines::Lines;
+use super::{ReplayError, name};
+use crate::access_log::reader::Reader;
+use crate::replay::report::File;
+use crate::replay::span::Span;
+
+/// Lines at the start of a file that are searched for its first time.
+const LOOK: usize = 1_000;
+
+/// One access log.
+pub(super) struct AccessFile {
+    pub(super) name: String,
+    path: PathBuf,
+    /// Its lines while it is open.
+    pub(super) lines: Option<Lines<Source>>,
+    is_over: bool,
+    /// The time of its next line, or of the last one that had a time; `None` before any.
+    pub(super) head: Option<i64>,
+    /// Lines taken.
+    pub(super) number: u64,
+    bytes: u64,
+    pub(super) nuls: u64,
+    pub(super) span: Span,
+}
+
+/// All access logs.
+pub(super) struct AccessFiles(pub(super) Vec<AccessFile>);
+
+impl AccessFiles {
+    /// Looks at every file: that it can be read, and when it begins.
+    pub(super) fn new(
+        paths: &[PathBuf],
+        reader: &Reader,
+        bar: &Rc<Bar>,
+    ) -> Result<Self, ReplayError> {
+        let is_alone = paths.len() == 1;
+        let look = |path: &PathBuf| {
+            let mut file = AccessFile::new(path);
+            if is_alone || !input::is_regular(path) {
+                file.open(bar)?;
+            }
+            if !is_alone {
+                file.look(reader)?;
+            }
+            Ok(file)
+        };
+        paths.iter().map(look).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// NUL bytes that were skipped.
+    pub(super) fn nuls(&self) -> u64 {
+        self.0.iter().map(|file| file.nuls).sum()
+    }
+
+    /// The file with the earliest next line, and the time up to which it stays so.
+    pub(super) fn next(&self) -> Option<(usize, Limit)> {
+        let open = || self.0.iter().enumerate().filter(|(_, file)| !file.is_over);
+        let (at, _) = open().min_by_key(|(_, file)| file.head)?;
+        let others = open().filter(|(other, _)| *other != at);
+        let limit = others.map(|(_, file)| file.head).min();
+        Some((at, limit.map_or(Limit::None, Limit::Until)))
+    }
+}
+
+/// How far a file may be read before it is another's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// To its end.
+    None,
+    /// Up to this time; `Until(None)`: another's time is not known yet.
+    Until(Option<i64>),
+}
+
+impl Limit {
+    /// Whether a line of this time is beyond.
+    pub(super) fn is_passed_by(self, time: Option<i64>) -> bool {
+        match self {
+            Self::None => false,
+            Self::Until(limit) => time > limit,
+        }
+    }
+}
+
+impl AccessFile {
+    fn new(path: &Path) -> Self {
+        Self {
+            name: name(path),
+            path: path.to_owned(),
+            lines: None,
+            is_over: false,
+            head: None,
+            number: 0,
+            bytes: 0,
+            nuls: 0,
+            span: Span::default(),
+        }
+    }
+
+    /// No line is left.
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
+        if let Some(lines) = self.lines.take() {
+            (self.bytes, self.nuls) = (lines.bytes, lines.nuls);
+        }
+    }
+
+    /// What the report says of it.
+    pub(super) fn report(&self) -> File {
+        self.span
+            .file(&self.name, "access", self.number, self.bytes)
+    }
+
+    /// Opens it, if it is not open yet.
+    pub(super) fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
+        if self.lines.is_none() {
+            let source = input::open(&self.path, bar);
+            let source = source.map_err(|error| ReplayError::read(&self.name, error))?;
+            self.lines = Some(Lines::new(source));
+        }
+        Ok(())
+    }
+
+    /// Finds when it begins. What can be opened once only shows no more than its first line.
+    fn look(&mut self, reader: &Reader) -> Result<(), ReplayError> {
+        let failed = |error| ReplayError::read(&name(&self.path), error);
+        self.head = match &mut self.lines {
+            Some(lines) => first_time(lines, reader, 1).map_err(failed)?,
+            None => {
+                let source = input::open_for_a_look(&self.path).map_err(failed)?;
+                first_time(&mut Lines::new(source), reader, LOOK).map_err(failed)?
+            }
+        };
+        Ok(())
+    }
+}
+
+/// The first time in so many lines; the last of them is not taken.
+fn first_time(
+    lines: &mut Lines<Source>,
+    reader: &Reader,
+    most: usize,
+) -> std::io::Result<Option<i64>> {
+    for left in (0..most).rev() {
+        let Some(line) = lines.peek()? else {
+            return Ok(None);
+        };
+        let record = line.and_then(|line| reader.parse(line)).ok();
+        let time = record.and_then(|record| record.ended);
+        if time.is_some() || left == 0 {
+            return Ok(time.map(|time| time.unix_ms));
+        }
+        lines.take();
+    }
+    Ok(None)
+}

@@ -1,0 +1,71 @@
+//! What a leg's events do to its series.
+
+use super::*;
+use crate::canary::End;
+use crate::metrics::Metrics;
+use crate::reason::Side;
+
+#[test]
+fn a_leg_is_up_while_every_stream_is_held() {
+    let plan = LegPlan {
+        canary: "a",
+        leg: Leg::Direct,
+        streams: 2,
+        interval: None,
+    };
+    let metrics = Metrics::new([plan], []);
+    let leg = metrics.leg("a", Leg::Direct).unwrap();
+    let held = Event::Held {
+        transport: Transport::HttpSse,
+        version: "2024-11-05",
+    };
+    let end = End {
+        reason: Reason::ServerCut,
+        side: Side::Server,
+        age: Duration::from_secs(9),
+        silence: Duration::from_secs(1),
+    };
+    let up = |expected: u8| {
+        let line = format!("holter_canary_up{{canary=\"a\",leg=\"direct\"}} {expected}\n");
+        assert!(metrics.render().contains(&line), "{}", metrics.render());
+    };
+    let wall = SystemTime::UNIX_EPOCH;
+    leg.record(&held, wall);
+    up(0);
+    leg.record(&held, wall);
+    up(1);
+    leg.record(&Event::Ended(end), wall);
+    up(0);
+    assert_eq!(
+        (leg.held(), leg.disconnects()),
+        (1, vec![(Reason::ServerCut, 1)])
+    );
+}
+
+#[test]
+fn what_was_negotiated_is_one_series() {
+    let plan = LegPlan {
+        canary: "a",
+        leg: Leg::Proxy,
+        streams: 1,
+        interval: None,
+    };
+    let metrics = Metrics::new([plan], []);
+    let leg = metrics.leg("a", Leg::Proxy).unwrap();
+    for transport in [Transport::HttpSse, Transport::StreamableHttp] {
+        leg.record(
+            &Event::Held {
+                transport,
+                version: "2025-06-18",
+            },
+            SystemTime::UNIX_EPOCH,
+        );
+    }
+    let text = metrics.render();
+    let series: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("holter_canary_info"))
+        .collect();
+    assert_eq!(series.len(), 1, "{series:?}");
+    assert!(series[0].contains("streamable_http"), "{series:?}");
+}
