@@ -206,6 +206,28 @@ fn an_own_canary_shows_that_the_owner_is_there() {
 }
 
 #[test]
+fn an_ordinary_request_shows_whether_the_owner_is_there() {
+    let miss = [
+        line("POST /mcp", 200, "a:1", "-", "s"),
+        line("POST /mcp", 404, "b:1", "s", "-"),
+    ];
+    let page = |status, upstream| line("POST /page", status, upstream, "-", "-");
+    for (between, after, expected) in [
+        (200, "a:1", "2 moved"),
+        (502, "a:1", "SessionUnknown"),
+        (200, "b:1", "SessionUnknown"),
+    ] {
+        let lines = [&miss[..], &[page(between, after), page(200, after)]].concat();
+        let got = names(&mut reader(8), &lines);
+        assert_eq!(
+            got.last().map(String::as_str),
+            Some(expected),
+            "{between} {after}"
+        );
+    }
+}
+
+#[test]
 fn a_container_s_error_lines_join_once_errors_are_shown() {
     let closed = |first: &str| {
         let (mut reader, now, mut out) = (alone(), start(), Vec::new());
