@@ -54,7 +54,8 @@ fn replay(log: &Log) -> Result<Command, String> {
     }
     let mut command = Command::new(holter);
     command
-        .args(["replay", "--log-format", log.kind.format()])
+        .args(["replay", "--format", "nginx", "--log-format"])
+        .arg(log.kind.format())
         .arg(&log.path);
     Ok(command)
 }
