@@ -24,6 +24,7 @@ pub mod nginx;
 pub mod reader;
 pub mod reason;
 pub mod rules;
+mod search;
 pub mod streams;
 mod target;
 mod template;
@@ -174,6 +175,24 @@ impl Format {
         }
     }
 
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request
+    /// and sessions, times, the connection and the content type may be left out, and need not be any:
+    /// most lines are ordinary requests, and of those only what shows that an upstream lives is asked.
+    ///
+    /// # Errors
+    /// The kind of damage, to be counted.
+    #[inline]
+    pub fn parse_if<'a>(
+        &self,
+        line: &'a [u8],
+        wanted: impl FnOnce(&Record<'a>) -> bool,
+    ) -> Result<Record<'a>, UnparsedKind> {
+        match self {
+            Self::Nginx(format) => format.parse_if(line, wanted),
+            other => other.parse(line),
+        }
+    }
+
     /// What this format cannot tell, and what to add to it: one sentence each.
     pub fn limits(&self) -> Vec<String> {
         match self {
@@ -269,6 +288,12 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Whether it carries a session, or opens one.
+    pub fn has_session(&self) -> bool {
+        let ids = [self.session_sent, self.session_minted, self.session_query];
+        ids.iter().any(Option::is_some)
+    }
+
     /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies
     /// whose lines decide alone write a server's name or address, and no group's.
     pub fn upstream_address(&self) -> Option<&'a [u8]> {

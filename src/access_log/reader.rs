@@ -45,7 +45,8 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let parsed = self.parse(line);
+        let wanted = |record: &Record<'_>| record.has_session() || self.rule.asks(record);
+        let parsed = self.format.parse_if(without_return(line), wanted);
         self.record(now, &parsed, out)
     }
 
@@ -68,8 +69,7 @@ impl Reader {
 
     /// When a line of the second log was written.
     pub fn written(&self, line: &[u8]) -> Option<Written> {
-        self.format
-            .written(line.strip_suffix(b"\r").unwrap_or(line))
+        self.format.written(without_return(line))
     }
 
     /// Reads a line of the access log, and takes nothing of it: for whoever needs its record too, or
@@ -78,10 +78,11 @@ impl Reader {
     /// # Errors
     /// The kind of damage.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
-        self.format.parse(line.strip_suffix(b"\r").unwrap_or(line))
+        self.format.parse(without_return(line))
     }
 
-    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
+    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps, though that
+    /// does not read the times of an ordinary request.
     pub fn record(
         &mut self,
         now: Instant,
@@ -151,8 +152,7 @@ impl Reader {
 
     /// Takes a line of the error log, without its line feed.
     pub fn error(&mut self, now: Instant, line: &[u8], out: &mut Vec<Event>) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        self.join.error(now, line, out);
+        self.join.error(now, without_return(line), out);
     }
 
     /// Says whether the error log covers the time of the lines that come next. It does from the start
@@ -182,6 +182,11 @@ impl Reader {
         self.sessions.finish();
         self.late_verdicts(out);
     }
+}
+
+/// A line without the carriage return that may end it.
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What of a record concerns its session and its upstream.

@@ -36,15 +36,13 @@ impl StreamRule {
     /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
     /// either. A success of another content type is a page; an error's content type says nothing.
     pub fn holds(&self, record: &Record<'_>) -> bool {
-        let asks = self.is_method(record.method) || is_listen(record);
-        if !asks || !record.path.is_some_and(|path| self.matches(path)) {
-            return false;
-        }
-        match record.status {
-            Some(405 | 100..200 | 300..400) => false,
-            None | Some(200..300) => record.content_type.is_none_or(is_event_stream),
-            Some(_) => true,
-        }
+        self.asks(record) && answered(record)
+    }
+
+    /// Whether the request asks for a stream, whatever the answer.
+    pub fn asks(&self, record: &Record<'_>) -> bool {
+        (self.is_method(record.method) || is_listen(record))
+            && record.path.is_some_and(|path| self.matches(path))
     }
 
     fn is_method(&self, method: Option<&[u8]>) -> bool {
@@ -58,6 +56,15 @@ impl StreamRule {
                 Some(prefix) => path.starts_with(prefix.as_bytes()),
                 None => trim(known.as_bytes()) == trim(path),
             })
+    }
+}
+
+/// Whether the answer can be a stream, or the refusal of one.
+fn answered(record: &Record<'_>) -> bool {
+    match record.status {
+        Some(405 | 100..200 | 300..400) => false,
+        None | Some(200..300) => record.content_type.is_none_or(is_event_stream),
+        Some(_) => true,
     }
 }
 

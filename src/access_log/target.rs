@@ -2,12 +2,13 @@
 //!
 //! Nothing here knows a proxy.
 
-use super::{Record, value};
+use super::{Record, search, value};
 
 /// `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has no method.
 pub(crate) fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let mut words = raw.split(|byte| *byte == b' ');
-    if let (Some(method), Some(target), Some(_)) = (words.next(), words.next(), words.next()) {
+    let words = search::split_once(b' ', raw)
+        .and_then(|(method, rest)| Some((method, search::split_once(b' ', rest)?.0)));
+    if let Some((method, target)) = words {
         record.method = Some(method);
         read_target(target, record);
     }
@@ -15,13 +16,12 @@ pub(crate) fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
 
 /// A path, and after a `?` the query.
 pub(crate) fn read_target<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    match memchr::memchr(b'?', raw) {
-        None => record.path = Some(raw),
-        Some(at) => {
-            record.path = raw.get(..at);
-            read_query(raw.get(at + 1..).unwrap_or_default(), record);
-        }
-    }
+    let Some((path, query)) = search::split_once(b'?', raw) else {
+        record.path = Some(raw);
+        return;
+    };
+    record.path = Some(path);
+    read_query(query, record);
 }
 
 /// What follows the `?`.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Stamp;
+use super::{Stamp, search};
 
 /// The value, unless it stands for nothing: `-` or empty.
 pub(crate) fn present(raw: &[u8]) -> Option<&[u8]> {
@@ -17,6 +17,23 @@ pub(crate) fn present(raw: &[u8]) -> Option<&[u8]> {
 
 /// Decimal digits and nothing else.
 pub(crate) fn integer(raw: &[u8]) -> Option<u64> {
+    /// The longest number that always fits.
+    const SAFE: usize = 19;
+    if raw.is_empty() || raw.len() > SAFE {
+        return long_integer(raw);
+    }
+    let (mut sum, mut odd) = (0u64, false);
+    for byte in raw {
+        let digit = byte.wrapping_sub(b'0');
+        odd |= digit > 9;
+        // It can wrap only where it is not taken.
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    (!odd).then_some(sum)
+}
+
+#[cold]
+fn long_integer(raw: &[u8]) -> Option<u64> {
     if raw.is_empty() {
         return None;
     }
@@ -28,12 +45,22 @@ pub(crate) fn integer(raw: &[u8]) -> Option<u64> {
 
 /// Seconds with up to nine decimals, as in `60.003`.
 pub(crate) fn seconds(raw: &[u8]) -> Option<Duration> {
-    let Some(dot) = raw.iter().position(|byte| *byte == b'.') else {
+    const NANOS: [u64; 10] = [
+        1_000_000_000,
+        100_000_000,
+        10_000_000,
+        1_000_000,
+        100_000,
+        10_000,
+        1000,
+        100,
+        10,
+        1,
+    ];
+    let Some((whole, fraction)) = search::split_once(b'.', raw) else {
         return integer(raw).map(Duration::from_secs);
     };
-    let (whole, fraction) = (raw.get(..dot)?, raw.get(dot + 1..)?);
-    let missing = 9u32.checked_sub(u32::try_from(fraction.len()).ok()?)?;
-    let nanos = integer(fraction)?.checked_mul(10u64.pow(missing))?;
+    let nanos = integer(fraction)? * NANOS.get(fraction.len())?;
     Some(Duration::new(integer(whole)?, u32::try_from(nanos).ok()?))
 }
 
@@ -52,30 +79,32 @@ pub(crate) fn without_zone(unix_ms: i64) -> Stamp {
 
 /// `2026-11-20T09:59:41+00:00`.
 pub(crate) fn iso8601(raw: &[u8]) -> Option<Stamp> {
-    let date = [number(raw, 0, 4)?, number(raw, 5, 2)?, number(raw, 8, 2)?];
-    let offset = offset(raw.get(19..)?)?;
-    stamp(date, clock(raw.get(11..19)?)?, offset)
+    let (time, zone) = raw.split_first_chunk::<19>()?;
+    let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, clock @ ..] = time;
+    let date = [year([*y1, *y2, *y3, *y4])?, two(*m1, *m2)?, two(*d1, *d2)?];
+    stamp(date, self::clock(clock)?, offset(zone)?)
 }
 
 /// The common log format's time: `20/Nov/2026:09:59:41 +0000`.
 pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
+    let (time, zone) = raw.split_first_chunk::<21>()?;
+    let [d1, d2, _, m1, m2, m3, _, y1, y2, y3, y4, _, clock @ .., _] = time;
     let date = [
-        number(raw, 7, 4)?,
-        month(raw.get(3..6)?)?,
-        number(raw, 0, 2)?,
+        year([*y1, *y2, *y3, *y4])?,
+        month(&[*m1, *m2, *m3])?,
+        two(*d1, *d2)?,
     ];
-    let offset = offset(raw.get(21..)?)?;
-    stamp(date, clock(raw.get(12..20)?)?, offset)
+    stamp(date, self::clock(clock)?, offset(zone)?)
 }
 
 /// `2026/11/20 09:59:41`, without a zone: naive seconds since 1970, comparable only among themselves.
 pub(crate) fn naive(raw: &[u8]) -> Option<i64> {
-    let date = [number(raw, 0, 4)?, number(raw, 5, 2)?, number(raw, 8, 2)?];
-    let separators = [raw.get(4)?, raw.get(7)?, raw.get(10)?];
-    if separators != [&b'/', &b'/', &b' '] {
+    let [y1, y2, y3, y4, b'/', m1, m2, b'/', d1, d2, b' ', clock @ ..] = raw.first_chunk::<19>()?
+    else {
         return None;
-    }
-    Some(days(date)? * 86_400 + clock(raw.get(11..19)?)?)
+    };
+    let date = [year([*y1, *y2, *y3, *y4])?, two(*m1, *m2)?, two(*d1, *d2)?];
+    Some(days(date)? * 86_400 + self::clock(clock)?)
 }
 
 fn stamp(date: [i64; 3], clock: i64, offset: i32) -> Option<Stamp> {
@@ -88,34 +117,60 @@ fn stamp(date: [i64; 3], clock: i64, offset: i32) -> Option<Stamp> {
 
 /// `09:59:41` as seconds of the day; 60 is a leap second.
 pub(crate) fn clock(raw: &[u8]) -> Option<i64> {
-    let (hour, minute, second) = (number(raw, 0, 2)?, number(raw, 3, 2)?, number(raw, 6, 2)?);
-    let colons = raw.get(2) == Some(&b':') && raw.get(5) == Some(&b':');
-    (colons && hour < 24 && minute < 60 && second <= 60)
-        .then_some(hour * 3600 + minute * 60 + second)
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = raw else {
+        return None;
+    };
+    let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
+    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
 /// `+0530`, `-08:00` or `Z` as seconds.
 pub(crate) fn offset(raw: &[u8]) -> Option<i32> {
-    let (sign, rest) = match raw.split_first()? {
-        (b'Z', []) => return Some(0),
-        (b'+', rest) => (1, rest),
-        (b'-', rest) => (-1, rest),
+    let (sign, digits) = match raw {
+        b"Z" => return Some(0),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, _, m1, m2] => (sign, [h1, h2, m1, m2]),
         _ => return None,
     };
-    let minutes_at = if rest.len() == 5 { 3 } else { 2 };
-    if rest.len() != minutes_at + 2 {
-        return None;
+    let [h1, h2, m1, m2] = digits.map(|digit| *digit);
+    let seconds = i32::try_from(two(h1, h2)? * 3600 + two(m1, m2)? * 60).ok()?;
+    match sign {
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
     }
-    let seconds = number(rest, 0, 2)? * 3600 + number(rest, minutes_at, 2)? * 60;
-    Some(sign * i32::try_from(seconds).ok()?)
 }
 
+/// `Jan` to `Dec`, from 1.
 pub(crate) fn month(name: &[u8]) -> Option<i64> {
-    let names = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    let index = names.chunks_exact(3).position(|known| known == name)?;
-    i64::try_from(index + 1).ok()
+    Some(match name {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    })
 }
 
+fn year([y1, y2, y3, y4]: [u8; 4]) -> Option<i64> {
+    Some(two(y1, y2)? * 100 + two(y3, y4)?)
+}
+
+/// Two decimal digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then_some(i64::from(tens) * 10 + i64::from(ones))
+}
+
+/// Decimal digits at a place, and nothing else there.
 pub(crate) fn number(raw: &[u8], at: usize, width: usize) -> Option<i64> {
     i64::try_from(integer(raw.get(at..at + width)?)?).ok()
 }
@@ -198,6 +253,11 @@ mod tests {
             ("-1.0", None),
             ("1.2.3", None),
             ("99999999999999999999.0", None),
+            (
+                "9999999999999999999",
+                Some(Duration::from_secs(9_999_999_999_999_999_999)),
+            ),
+            ("zzzzzzzzzzzzzzzzzzz", None),
         ] {
             assert_eq!(seconds(text.as_bytes()), expected, "{text}");
         }

@@ -15,8 +15,8 @@ pub use format_error::{FormatError, Problem};
 use super::{MAX_LINE, Record, UnparsedKind, damage};
 use crate::label::label;
 use directive::Letter;
-use scan::Shape;
-use variable::Variable;
+use scan::{Shape, Until};
+use variable::{Values, Variable};
 
 /// Formats known by name.
 pub const PRESETS: [(&str, &str); 2] = [("combined", COMBINED), ("upstreaminfo", UPSTREAMINFO)];
@@ -30,7 +30,7 @@ const UPSTREAMINFO: &str = r#"$remote_addr - $remote_user [$time_local] "$reques
 /// A compiled `log_format`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
-    prefix: Box<[u8]>,
+    prefix: Until,
     steps: Box<[Step]>,
     missing: Box<[Missing]>,
 }
@@ -40,7 +40,7 @@ pub struct Format {
 struct Step {
     variable: Variable,
     shape: Shape,
-    until: Box<[u8]>,
+    until: Until,
 }
 
 label! {
@@ -123,7 +123,7 @@ impl Format {
         let missing = missing(&steps);
         variable::leave_out_redundant(&mut steps);
         Ok(Self {
-            prefix,
+            prefix: Until::new(prefix),
             steps: steps.into(),
             missing,
         })
@@ -139,25 +139,46 @@ impl Format {
     /// # Errors
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        self.parse_if(line, |_| true)
+    }
+
+    /// Reads one line, its times and the connection's number only if `wanted` says so of the rest.
+    ///
+    /// # Errors
+    /// The kind of damage; what is left out is not looked at.
+    #[inline]
+    pub fn parse_if<'a>(
+        &self,
+        line: &'a [u8],
+        wanted: impl FnOnce(&Record<'a>) -> bool,
+    ) -> Result<Record<'a>, UnparsedKind> {
         if line.len() > MAX_LINE {
             return Err(UnparsedKind::TooLong);
         }
-        let mut record = Record::default();
-        let mut rest = line
-            .strip_prefix(&*self.prefix)
-            .ok_or_else(|| damage(line))?;
-        let (last, steps) = self.steps.split_last().ok_or(UnparsedKind::Format)?;
-        for step in steps {
-            let end = scan::end(rest, step.shape, &step.until).ok_or_else(|| damage(line))?;
-            let (value, tail) = rest.split_at(end);
-            step.variable.read(value, &mut record)?;
-            rest = tail.get(step.until.len()..).unwrap_or_default();
+        let (mut values, mut record) = (Values::default(), Record::default());
+        self.cut(line, &mut values).ok_or_else(|| damage(line))?;
+        values.sketch(&mut record)?;
+        if wanted(&record) {
+            values.complete(&mut record)?;
         }
-        let value = rest
-            .strip_suffix(&*last.until)
-            .ok_or_else(|| damage(line))?;
-        last.variable.read(value, &mut record)?;
         Ok(record)
+    }
+
+    /// Cuts a line into its values; `None` if it does not have the format's shape.
+    fn cut<'a>(&self, line: &'a [u8], values: &mut Values<'a>) -> Option<()> {
+        let mut rest = self.prefix.strip(line)?;
+        let (last, steps) = self.steps.split_last()?;
+        for step in steps {
+            let end = step.until.end(rest, step.shape)?;
+            if step.variable != Variable::Other {
+                values.set(step.variable, rest.get(..end)?);
+            }
+            rest = rest.get(end + step.until.text().len()..)?;
+        }
+        let end = rest.len().checked_sub(last.until.text().len())?;
+        last.until.strip(rest.get(end..)?)?;
+        values.set(last.variable, rest.get(..end)?);
+        Some(())
     }
 }
 
@@ -179,7 +200,9 @@ fn steps(text: &str, letters: &[Letter]) -> Result<(Box<[u8]>, Vec<Step>), Forma
     let (prefix, mut rest) = literal(letters);
     let mut steps: Vec<Step> = Vec::new();
     while let Some((dollar, after)) = rest.split_first() {
-        let adjacent = steps.last().is_some_and(|step| step.until.is_empty());
+        let adjacent = steps
+            .last()
+            .is_some_and(|step| step.until.text().is_empty());
         if adjacent {
             return Err(FormatError::at(text, dollar.at, Problem::Adjacent));
         }
@@ -188,7 +211,7 @@ fn steps(text: &str, letters: &[Letter]) -> Result<(Box<[u8]>, Vec<Step>), Forma
         steps.push(Step {
             variable: Variable::named(&name),
             shape: Shape::of(&name, &until),
-            until,
+            until: Until::new(until),
         });
         rest = after;
     }

@@ -4,6 +4,8 @@
 //! that `escape=json` escaped, and values that contain the separator themselves because the format
 //! does not quote them (ingress-nginx's lists of upstreams). It does not know what values mean.
 
+use crate::access_log::search;
+
 /// How a value can contain the text that ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::access_log) enum Shape {
@@ -11,7 +13,7 @@ pub(in crate::access_log) enum Shape {
     Plain,
     /// A list of upstreams' values: `a, b : c`.
     List,
-    /// `$time_local`, which has a space.
+    /// `$time_local`, which has a space and a known length.
     Time,
     /// `$request`, which has two.
     Request,
@@ -23,11 +25,13 @@ const TIME_LENGTH: usize = 26;
 impl Shape {
     /// How the value of a variable ends before this text.
     pub(in crate::access_log) fn of(name: &str, until: &[u8]) -> Self {
+        if name == "time_local" {
+            return Self::Time;
+        }
         if !matches!(until.first(), Some(b' ' | b',' | b':')) {
             return Self::Plain;
         }
         match name {
-            "time_local" => Self::Time,
             "request" => Self::Request,
             _ if is_list(name) => Self::List,
             _ => Self::Plain,
@@ -44,49 +48,117 @@ fn is_list(name: &str) -> bool {
     })
 }
 
-/// The length of the value at the start of `rest` that `until` ends.
-pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Option<usize> {
-    match shape {
-        Shape::Plain => find(rest, until, 0),
-        Shape::List => end_of_list(rest, until),
-        Shape::Time => {
-            let fits = rest.get(TIME_LENGTH..)?.starts_with(until);
-            fits.then_some(TIME_LENGTH)
+/// The text that ends a value, made ready to be looked for: one byte is searched, the rest is
+/// compared in words, for both are too short for a call to pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Until<T = Box<[u8]>> {
+    text: T,
+    first: u8,
+    /// The first bytes of the text, and which of them count.
+    head: u64,
+    mask: u64,
+}
+
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+const DOUBLE: usize = 2 * WORD;
+
+impl<T: AsRef<[u8]>> Until<T> {
+    /// Makes a text ready.
+    pub(super) fn new(text: T) -> Self {
+        let (mut head, mut mask) = ([0; WORD], [0; WORD]);
+        for ((byte, head), mask) in text.as_ref().iter().zip(&mut head).zip(&mut mask) {
+            (*head, *mask) = (*byte, 0xff);
         }
-        Shape::Request => {
-            // A request line that is none (`-`, a TLS greeting) has no protocol to look for.
-            let protocol = memchr::memmem::find(rest, b" HTTP/");
-            find(rest, until, protocol.map_or(0, |at| at + 1))
+        Self {
+            first: text.as_ref().first().copied().unwrap_or_default(),
+            head: u64::from_ne_bytes(head),
+            mask: u64::from_ne_bytes(mask),
+            text,
+        }
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.as_ref()
+    }
+
+    /// What follows the text, if `from` starts with it.
+    pub(super) fn strip<'a>(&self, from: &'a [u8]) -> Option<&'a [u8]> {
+        (self.starts(from)).then(|| from.get(self.text().len()..).unwrap_or_default())
+    }
+
+    /// Whether `from` starts with the text.
+    #[inline]
+    fn starts(&self, from: &[u8]) -> bool {
+        let Some(head) = from.first_chunk::<WORD>() else {
+            return from.len() >= self.text().len()
+                && from
+                    .iter()
+                    .zip(self.text())
+                    .all(|(one, other)| one == other);
+        };
+        if u64::from_ne_bytes(*head) & self.mask != self.head {
+            return false;
+        }
+        match self.text().len() {
+            ..=WORD => true,
+            // The two words overlap, and cover it.
+            length @ ..=DOUBLE => (from.get(..length))
+                .is_some_and(|from| from.last_chunk::<WORD>() == self.text().last_chunk::<WORD>()),
+            _ => from.starts_with(self.text()),
+        }
+    }
+
+    /// The length of the value at the start of `rest` that the text ends.
+    #[inline]
+    pub(super) fn end(&self, rest: &[u8], shape: Shape) -> Option<usize> {
+        match shape {
+            Shape::Plain => find(rest, self, 0),
+            Shape::List => end_of_list(rest, self),
+            Shape::Time => (self.starts(rest.get(TIME_LENGTH..)?)).then_some(TIME_LENGTH),
+            Shape::Request => {
+                // A request line that is none (`-`, a TLS greeting) has no protocol to look for.
+                let protocol = memchr::memmem::find(rest, b" HTTP/");
+                find(rest, self, protocol.map_or(0, |at| at + 1))
+            }
         }
     }
 }
 
+/// The length of the value at the start of `rest` that `until` ends, for formats that keep that text
+/// as it is; nothing ends where no text does.
+pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Option<usize> {
+    until.first()?;
+    Until::new(until).end(rest, shape)
+}
+
 /// The first place from `from` on where `until` stands, unless a backslash escapes it.
-fn find(rest: &[u8], until: &[u8], from: usize) -> Option<usize> {
-    let (first, more) = until.split_first()?;
+fn find(rest: &[u8], until: &Until<impl AsRef<[u8]>>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at += memchr::memchr(*first, rest.get(at..)?)?;
-        let fits = rest.get(at + 1..)?.starts_with(more);
-        if fits && !(*first == b'"' && is_escaped(rest, at)) {
+        at += search::position(until.first, rest.get(at..)?)?;
+        if until.starts(rest.get(at..)?) && !(until.first == b'"' && is_escaped(rest.get(..at)?)) {
             return Some(at);
         }
         at += 1;
     }
 }
 
-/// Whether an odd number of backslashes stands before a place: `escape=json` writes `\"`. Under
+/// Whether an odd number of backslashes ends a value: `escape=json` writes `\"`. Under
 /// `escape=default` no value has a backslash but as `\xHH`, so there it is never true.
-fn is_escaped(rest: &[u8], at: usize) -> bool {
-    let before = rest.get(..at).unwrap_or_default();
-    let slashes = before.iter().rev().take_while(|byte| **byte == b'\\');
-    slashes.count() % 2 == 1
+#[inline]
+fn is_escaped(value: &[u8]) -> bool {
+    value.last() == Some(&b'\\') && {
+        let slashes = value.iter().rev().take_while(|byte| **byte == b'\\');
+        slashes.count() % 2 == 1
+    }
 }
 
 /// As [`find`], but not inside a list's own separators.
-fn end_of_list(rest: &[u8], until: &[u8]) -> Option<usize> {
+fn end_of_list(rest: &[u8], until: &Until<impl AsRef<[u8]>>) -> Option<usize> {
     let mut at = find(rest, until, 0)?;
-    while in_separator(rest, at, until) {
+    while in_separator(rest, at, until.text()) {
         at = find(rest, until, at + 1)?;
     }
     Some(at)
@@ -162,5 +234,28 @@ mod tests {
         );
         check("http_user_agent", "\"}", r#"a\"}"}"#, Some(r#"a\"}"#));
         check("http_user_agent", "\"}", r#"a\\"}"#, Some(r"a\\"));
+    }
+
+    #[test]
+    fn no_text_ends_nothing() {
+        check("status", "", "a\0", None);
+    }
+
+    #[test]
+    fn a_text_is_recognised_whatever_its_length() {
+        let line: Vec<u8> = (b' '..=b'~').collect();
+        for length in 1..40 {
+            let until = Until::new(&line[..length]);
+            for have in 0..48 {
+                let expected = (have >= length).then(|| &line[length..have]);
+                assert_eq!(until.strip(&line[..have]), expected, "{length} of {have}");
+            }
+            for wrong in 0..length {
+                let mut line = line.clone();
+                line[wrong] = b'\x7f';
+                assert_eq!(until.strip(&line), None, "{length}, {wrong}");
+                assert_eq!(until.strip(&line[..length]), None, "{length}, {wrong}");
+            }
+        }
     }
 }

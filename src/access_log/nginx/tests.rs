@@ -155,6 +155,32 @@ fn damage_is_named() {
 }
 
 #[test]
+fn what_is_not_wanted_is_not_read() {
+    let format = compile("$msec \"$request\" $status");
+    let line = b"x \"GET /mcp HTTP/1.1\" 200";
+    let sketch = format.parse_if(line, |record| record.path != Some(b"/mcp"));
+    let sketch = sketch.unwrap();
+    assert_eq!(
+        (sketch.path, sketch.status),
+        (Some(&b"/mcp"[..]), Some(200))
+    );
+    assert_eq!(sketch.ended, None);
+    let whole = format.parse_if(line, |record| record.path == Some(b"/mcp"));
+    assert_eq!(whole, Err(UnparsedKind::Number));
+    assert_eq!(format.parse_if(b"x", |_| false), Err(UnparsedKind::Format));
+}
+
+#[test]
+fn of_a_variable_that_stands_twice_what_it_says_counts() {
+    let format = compile("$request $upstream_http_mcp_session_id $sent_http_mcp_session_id");
+    for (ids, expected) in [("a -", "a"), ("- b", "b"), ("a b", "b")] {
+        let line = format!("GET / HTTP/1.1 {ids}");
+        let record = format.parse(line.as_bytes()).unwrap();
+        assert_eq!(record.session_minted, Some(expected.as_bytes()), "{ids}");
+    }
+}
+
+#[test]
 fn a_request_that_is_none_is_still_a_line() {
     for request in ["-", "", r"\x16\x03\x01", "GET /"] {
         let line = format!("1.0 \"{request}\" 400");

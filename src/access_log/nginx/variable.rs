@@ -4,9 +4,9 @@
 //! index of variables". It does not know where a value ends in the line.
 
 use super::Step;
+use crate::access_log::search;
 use crate::access_log::target::{read_query, read_request, read_target};
-use crate::access_log::value;
-use crate::access_log::{Record, UnparsedKind};
+use crate::access_log::{Record, Stamp, UnparsedKind, value};
 
 /// A variable that fills a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,74 +88,127 @@ impl Variable {
         matches!(self, Self::TimeLocal | Self::TimeIso | Self::Msec)
     }
 
-    /// Reads a value into its field.
-    pub(super) fn read<'a>(
-        self,
-        raw: &'a [u8],
-        record: &mut Record<'a>,
-    ) -> Result<(), UnparsedKind> {
-        match self {
-            Self::Other => {}
-            Self::Completion => record.completed = Some(raw == b"OK"),
-            Self::UpstreamHeaderTime => record.upstream_headers = Some(headers_came(raw)),
-            _ => {
-                if let Some(raw) = value::present(raw) {
-                    self.read_present(raw, record)?;
-                }
-            }
+    /// How many there are, with [`Variable::Other`].
+    const COUNT: usize = Self::Other as usize + 1;
+}
+
+/// A line cut into its variables' values, as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Values<'a>([Option<&'a [u8]>; Variable::COUNT]);
+
+impl<'a> Values<'a> {
+    /// Takes a value; of several for one variable the last that says something wins.
+    #[inline]
+    pub(super) fn set(&mut self, variable: Variable, raw: &'a [u8]) {
+        if let Some(value) = self.0.get_mut(variable as usize)
+            && (value.is_none() || value::present(raw).is_some())
+        {
+            *value = Some(raw);
         }
+    }
+
+    /// What stands for a variable, if it is logged.
+    #[inline]
+    fn raw(&self, variable: Variable) -> Option<&'a [u8]> {
+        self.0.get(variable as usize).copied().flatten()
+    }
+
+    /// The value of a variable, unless it is absent.
+    #[inline]
+    fn get(&self, variable: Variable) -> Option<&'a [u8]> {
+        self.raw(variable).and_then(value::present)
+    }
+
+    /// A value that must be readable if it is there.
+    #[inline]
+    fn read<T>(
+        &self,
+        variable: Variable,
+        read: impl FnOnce(&'a [u8]) -> Option<T>,
+    ) -> Result<Option<T>, UnparsedKind> {
+        match self.get(variable) {
+            None => Ok(None),
+            Some(raw) => read(raw).map(Some).ok_or(UnparsedKind::Number),
+        }
+    }
+
+    /// Fills in the request, its sessions, and how its upstreams answered: cheap, and all that is
+    /// asked of most requests. Each answer says whether its upstream is there to be reached.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the status is none.
+    #[inline]
+    pub(super) fn sketch(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+        record.method = self.get(Variable::Method);
+        record.path = self.get(Variable::Uri);
+        record.session_sent = self.get(Variable::SessionSent);
+        record.session_minted = self.get(Variable::SessionMinted);
+        record.session_query = self.get(Variable::SessionQuery);
+        record.user_agent = self.get(Variable::UserAgent);
+        record.mcp_method = self.get(Variable::McpMethod);
+        self.target(record);
+        record.status = self.read(Variable::Status, status)?;
+        self.upstream(record);
         Ok(())
     }
 
-    fn read_present<'a>(self, raw: &'a [u8], record: &mut Record<'a>) -> Result<(), UnparsedKind> {
-        match self {
-            Self::TimeLocal | Self::TimeIso | Self::Msec => self.read_time(raw, record)?,
-            Self::Request => read_request(raw, record),
-            Self::Method => record.method = Some(raw),
-            Self::RequestUri => read_target(raw, record),
-            Self::Uri => record.path = Some(raw),
-            Self::Args => read_query(raw, record),
-            Self::Status => {
-                let status = value::integer(raw).and_then(|status| u16::try_from(status).ok());
-                record.status = Some(status.ok_or(UnparsedKind::Number)?);
-            }
-            Self::Duration => {
-                record.duration = Some(value::seconds(raw).ok_or(UnparsedKind::Number)?);
-            }
-            Self::Connection => {
-                record.connection = Some(value::integer(raw).ok_or(UnparsedKind::Number)?);
-            }
-            Self::Upstream => {
-                let (last, retried) = last_of_list(raw);
-                (record.upstream, record.retried) = (value::present(last), retried);
-                record.tried = if retried { tried_in_vain(raw) } else { None };
-            }
-            Self::SessionSent => record.session_sent = Some(raw),
-            Self::SessionMinted => record.session_minted = Some(raw),
-            Self::SessionQuery => record.session_query = Some(raw),
-            Self::McpMethod => record.mcp_method = Some(raw),
-            Self::UserAgent => record.user_agent = Some(raw),
-            Self::ContentType => record.content_type = Some(raw),
-            Self::Completion | Self::UpstreamHeaderTime | Self::Other => {}
+    /// What became of the request at its upstreams.
+    #[inline]
+    fn upstream(&self, record: &mut Record<'a>) {
+        record.completed = self.raw(Variable::Completion).map(|raw| raw == b"OK");
+        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(headers_came);
+        if let Some(raw) = self.get(Variable::Upstream) {
+            let (last, retried) = last_of_list(raw);
+            (record.upstream, record.retried) = (value::present(last), retried);
+            record.tried = if retried { tried_in_vain(raw) } else { None };
         }
+    }
+
+    /// Adds what [`Values::sketch`] left out.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where a number or a time is none.
+    pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+        record.ended = self.ended()?;
+        record.duration = self.read(Variable::Duration, value::seconds)?;
+        record.connection = self.read(Variable::Connection, value::integer)?;
+        record.content_type = self.get(Variable::ContentType);
         Ok(())
     }
 
-    /// Takes the most exact moment, and the zone from wherever it is written.
-    fn read_time(self, raw: &[u8], record: &mut Record<'_>) -> Result<(), UnparsedKind> {
-        let (stamp, exact) = match self {
-            Self::TimeLocal => (value::common(raw), false),
-            Self::TimeIso => (value::iso8601(raw), false),
-            _ => (value::unix_ms(raw).map(value::without_zone), true),
-        };
-        let stamp = stamp.ok_or(UnparsedKind::Number)?;
-        let ended = record.ended.get_or_insert(stamp);
-        ended.utc_offset = ended.utc_offset.or(stamp.utc_offset);
-        if exact {
-            ended.unix_ms = stamp.unix_ms;
+    /// Fills in the request's parts from whichever variables have them.
+    #[inline]
+    fn target(&self, record: &mut Record<'a>) {
+        if let Some(raw) = self.get(Variable::Request) {
+            read_request(raw, record);
         }
-        Ok(())
+        if let Some(raw) = self.get(Variable::RequestUri) {
+            read_target(raw, record);
+        }
+        if let Some(raw) = self.get(Variable::Args) {
+            read_query(raw, record);
+        }
     }
+
+    /// The most exact moment, with the zone from wherever it is written.
+    #[inline]
+    fn ended(&self) -> Result<Option<Stamp>, UnparsedKind> {
+        let local = self.read(Variable::TimeLocal, value::common)?;
+        let iso = self.read(Variable::TimeIso, value::iso8601)?;
+        let exact = self.read(Variable::Msec, value::unix_ms)?;
+        let written = local.or(iso);
+        Ok(match exact {
+            Some(unix_ms) => Some(Stamp {
+                utc_offset: written.and_then(|stamp| stamp.utc_offset),
+                ..value::without_zone(unix_ms)
+            }),
+            None => written,
+        })
+    }
+}
+
+fn status(raw: &[u8]) -> Option<u16> {
+    u16::try_from(value::integer(raw)?).ok()
 }
 
 /// Drops work whose result another variable gives better: of several that fill one field, the last
@@ -179,10 +232,11 @@ pub(super) fn leave_out_redundant(steps: &mut [Step]) {
 /// The last of a list of upstreams' values, and whether there were several. nginx separates tries by
 /// `, ` and internal redirects by ` : ` (manual, `$upstream_addr`).
 fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
-    let Some(space) = memchr::memrchr(b' ', raw) else {
-        return (raw, false);
-    };
-    (raw.get(space + 1..).unwrap_or_default(), true)
+    let mut last = raw;
+    while let Some((_, rest)) = search::split_once(b' ', last) {
+        last = rest;
+    }
+    (last, last.len() < raw.len())
 }
 
 /// The upstreams before the last one, as written, since the last internal redirect: those before that

@@ -142,6 +142,37 @@ fn a_full_table_is_counted() {
 }
 
 #[test]
+fn a_flood_of_sessions_fills_no_more_than_the_table() {
+    const IDS: usize = 5000;
+    const CAPACITY: usize = 64;
+    let (mut reader, now, mut out) = (reader(CAPACITY), start(), Vec::new());
+    for id in 0..IDS {
+        let minted = format!("id-{id}");
+        reader.access(now, &line("POST /mcp", 200, "a:1", "-", &minted), &mut out);
+        reader.access(now, &line("POST /mcp", 200, "a:1", &minted, "-"), &mut out);
+        reader.access(now, &line("POST /mcp", 404, "a:1", "never", "-"), &mut out);
+        assert_eq!(reader.sessions.len(), (id + 1).min(CAPACITY));
+    }
+    let evicted = out.iter().filter(|event| **event == Event::SessionsEvicted);
+    assert_eq!(evicted.count(), IDS - CAPACITY);
+}
+
+#[test]
+fn an_ordinary_request_is_not_read_to_the_end() {
+    let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
+    for (request, expected) in [
+        ("GET /page", LineKind::Request),
+        ("GET /mcp", LineKind::Unparsed),
+        ("POST /m?sessionId=q", LineKind::Unparsed),
+    ] {
+        let line = String::from_utf8(line(request, 200, "a:1", "-", "-")).unwrap();
+        let line = line.replace("1.250", "1.2x0");
+        let kind = reader.access(now, line.as_bytes(), &mut out);
+        assert_eq!(kind, expected, "{request}");
+    }
+}
+
+#[test]
 fn own_canaries_are_left_out_entirely() {
     let (mut reader, now, mut out) = (reader(8), start(), Vec::new());
     let line = String::from_utf8(line("GET /mcp", 200, "a:1", "s", "-")).unwrap();
@@ -172,6 +203,28 @@ fn an_own_canary_shows_that_the_owner_is_there() {
     ];
     let got = names(&mut reader(8), &lines);
     assert_eq!(got.last().map(String::as_str), Some("2 moved"));
+}
+
+#[test]
+fn an_ordinary_request_shows_whether_the_owner_is_there() {
+    let miss = [
+        line("POST /mcp", 200, "a:1", "-", "s"),
+        line("POST /mcp", 404, "b:1", "s", "-"),
+    ];
+    let page = |status, upstream| line("POST /page", status, upstream, "-", "-");
+    for (between, after, expected) in [
+        (200, "a:1", "2 moved"),
+        (502, "a:1", "SessionUnknown"),
+        (200, "b:1", "SessionUnknown"),
+    ] {
+        let lines = [&miss[..], &[page(between, after), page(200, after)]].concat();
+        let got = names(&mut reader(8), &lines);
+        assert_eq!(
+            got.last().map(String::as_str),
+            Some(expected),
+            "{between} {after}"
+        );
+    }
 }
 
 #[test]
