@@ -22,11 +22,12 @@ pub(crate) fn integer(raw: &[u8]) -> Option<u64> {
     if raw.is_empty() || raw.len() > SAFE {
         return long_integer(raw);
     }
-    let (mut sum, mut odd) = (0, false);
+    let (mut sum, mut odd) = (0u64, false);
     for byte in raw {
         let digit = byte.wrapping_sub(b'0');
         odd |= digit > 9;
-        sum = sum * 10 + u64::from(digit);
+        // What is no digit makes the sum senseless and large; it is dropped below.
+        sum = u64::wrapping_add(u64::wrapping_mul(sum, 10), u64::from(digit));
     }
     (!odd).then_some(sum)
 }
@@ -248,6 +249,23 @@ mod tests {
             ("99999999999999999999.0", None),
         ] {
             assert_eq!(seconds(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_are_digits_and_fit() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("000000000000000000000001", Some(1)),
+            ("", None),
+            ("+1", None),
+            ("1 ", None),
+            ("~~~~~~~~~~~~~~~~~~~", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
         }
     }
 
