@@ -264,6 +264,23 @@ mod tests {
     }
 
     #[test]
+    fn integers_are_digits_and_fit() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("000000000000000000000001", Some(1)),
+            ("", None),
+            ("+1", None),
+            ("1 ", None),
+            ("~~~~~~~~~~~~~~~~~~~", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn times_of_all_spellings_agree() {
         let expected = |offset| {
             Some(Stamp {
