@@ -53,6 +53,24 @@ fn rules_do_what_their_tests_say() {
     });
 }
 
+/// promtool takes the groups that a file does not order in a random order, all before the second one it does.
+#[test]
+fn every_test_file_orders_all_groups() {
+    let groups = items(&yaml("alerts/holter.yaml"), "/groups")
+        .iter()
+        .map(|group| group["name"].clone())
+        .collect::<Vec<_>>();
+    assert!(groups.len() > 3, "{groups:?}");
+    for path in list("alerts/tests", ".yaml") {
+        assert_eq!(
+            items(&yaml(&path), "/group_eval_order"),
+            groups,
+            "{}",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn every_alert_says_what_why_how_bad_and_what_to_do() {
     for alert in rules("alert") {
