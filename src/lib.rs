@@ -16,6 +16,7 @@
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |
 //! | [`status`] | what the page and `/api/v1/status` show |
+//! | [`syslog`] | syslog on the wire: addresses, framing, drops |
 //!
 //! Shell: [`tasks`] (sockets, files, the clock, signals), [`commands`] (one file a command), [`lab`]
 //! (the laboratory that `holter demo` runs).
@@ -42,5 +43,6 @@ pub mod reason;
 pub mod replay;
 pub mod sse;
 pub mod status;
+pub mod syslog;
 pub mod tail;
 pub mod tasks;
