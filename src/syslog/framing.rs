@@ -88,6 +88,18 @@ impl Frames {
         }
     }
 
+    /// The connection broke: what is held of a message is lost.
+    pub fn cut(&mut self, on: &mut impl FnMut(Piece<'_>)) {
+        match std::mem::take(&mut self.at) {
+            At::Head(message) | At::Counted { message, .. } => {
+                lost(LossCause::TornLine, message.len(), on);
+            }
+            At::Line => {}
+            At::Skipping { length, left } => lost(LossCause::LineTooLong, length - left, on),
+        }
+        self.lines.cut(on);
+    }
+
     /// Takes one byte of a message's first ones. Line feeds between messages are nothing.
     fn head<'a>(
         &mut self,

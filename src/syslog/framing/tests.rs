@@ -47,21 +47,25 @@ fn both_framings_and_both_headers_however_they_are_split() {
     check(&format!("{OLD}\r\n"), &[&format!("{OLD}\r")]);
     check(&(counted(OLD) + &counted(NEW)), &[OLD, NEW]);
     // One sender may be behind another: each message says its own framing.
-    check(&format!("{}{OLD}\n{}", counted(NEW), counted(OLD)), &[NEW, OLD, OLD]);
+    check(
+        &format!("{}{OLD}\n{}", counted(NEW), counted(OLD)),
+        &[NEW, OLD, OLD],
+    );
     // A line feed inside a count is part of the message; at its end, or after it, it is none.
     check(&counted("<1>a\nb\n"), &["<1>a\nb"]);
-    check(&(counted("<1>a") + "\n" + &counted("<1>b") + "\n"), &["<1>a", "<1>b"]);
+    check(
+        &(counted("<1>a") + "\n" + &counted("<1>b") + "\n"),
+        &["<1>a", "<1>b"],
+    );
     check(&counted("<1>a\0"), &["<1>a"]);
     // An unterminated line is a line; a counted message that is not whole is lost.
     check(OLD, &[OLD]);
     check("9 <1>ab", &["!torn_line 5"]);
     // No lengths: lines of text.
-    check("127.0.0.1 - - [x]\n12 a\n012 <1>a\n1234567890 <1>a\n", &[
-        "127.0.0.1 - - [x]",
-        "12 a",
-        "012 <1>a",
-        "1234567890 <1>a",
-    ]);
+    check(
+        "127.0.0.1 - - [x]\n12 a\n012 <1>a\n1234567890 <1>a\n",
+        &["127.0.0.1 - - [x]", "12 a", "012 <1>a", "1234567890 <1>a"],
+    );
     check("{\"a\":1}\n\n42", &["{\"a\":1}", "42"]);
 }
 
@@ -76,6 +80,25 @@ fn a_length_beyond_the_cap_is_skipped_and_counted() {
     let line = format!("{long}\n<1>b\n");
     assert_eq!(run([line.as_bytes()]), expected);
     assert_eq!(run(["999999999 <1>abc".as_bytes()]), ["!line_too_long 6"]);
+}
+
+#[test]
+fn a_broken_connection_loses_what_is_held() {
+    let check = |stream: &str, bytes: u64| {
+        let mut frames = Frames::default();
+        frames.feed(stream.as_bytes(), &mut |_| panic!("a message in {stream}"));
+        let mut found = Vec::new();
+        frames.cut(&mut |piece| match piece {
+            Piece::Line(_) => panic!("a message in {stream}"),
+            Piece::Lost { bytes, .. } => found.push(bytes),
+        });
+        assert_eq!(found.iter().sum::<u64>(), bytes, "{stream}");
+    };
+    check("", 0);
+    check("<1>abc", 6);
+    check("9", 1);
+    check("9 <1>ab", 5);
+    check("70000 <1>ab", 5);
 }
 
 #[test]
