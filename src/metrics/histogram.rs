@@ -13,8 +13,11 @@ use prometheus::proto;
 pub(super) struct HistogramVec {
     desc: Desc,
     bounds: &'static [f64],
-    series: Arc<Mutex<Vec<(Vec<proto::LabelPair>, Histogram)>>>,
+    series: Arc<Mutex<Vec<Series>>>,
 }
+
+/// One of the family, under its labels as the exposition sorts them.
+type Series = (Vec<proto::LabelPair>, Histogram);
 
 /// One histogram; its clones are the same one.
 #[derive(Clone, Debug)]
