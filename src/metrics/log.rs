@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::{LIFETIMES, PerLabel, timestamp};
+use super::{Histogram, HistogramVec, LIFETIMES, PerLabel, timestamp};
 use crate::access_log::UnparsedKind;
 use crate::access_log::event::{Closed, Event};
 use crate::affinity::Verdict;

@@ -7,7 +7,6 @@ pub mod app;
 pub mod canary;
 pub mod cause;
 pub mod clock;
-mod files;
 pub mod http;
 pub mod log;
 pub mod record;
