@@ -7,6 +7,8 @@
 mod directive;
 pub mod error;
 mod format_error;
+pub(super) mod join;
+pub mod reason;
 pub(super) mod scan;
 mod variable;
 
