@@ -1,14 +1,17 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+mod pair;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
+use crate::canary::fingerprint::Suspicion;
 use crate::canary::{Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
-use crate::reason::Reason;
+use crate::reason::{Reason, Side};
 
 /// The families, without series.
 pub(super) struct Families {
@@ -27,6 +30,8 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
+    faults: IntCounterVec,
+    suspected: GaugeVec,
     info: IntGaugeVec,
 }
 
@@ -108,11 +113,31 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
+            faults: all.counter(
+                "holter_canary_faults_total",
+                "Faults of a canary's streams, by the side that comparing the legs names.",
+                &["canary", "side"],
+            ),
+            suspected: all.gauge(
+                "holter_canary_suspected_timeout_seconds",
+                "Cut-off that repeated ends make likely: silence (idle) or age (total); absent when none.",
+                &["canary", "leg", "kind"],
+            ),
             info: all.int_gauge(
                 "holter_canary_info",
                 "What was negotiated; always 1.",
                 &["canary", "leg", "transport", "protocol_version"],
             ),
+        }
+    }
+
+    /// Creates the series that both legs of a canary share.
+    pub(super) fn canary(&self, name: &str) -> CanaryMetrics {
+        CanaryMetrics {
+            name: name.to_owned(),
+            faults: PerLabel::new(|side: Side| {
+                self.faults.with_label_values(&[name, side.as_str()])
+            }),
         }
     }
 
@@ -150,6 +175,7 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
+            suspected: self.suspected.clone(),
             info: self.info.clone(),
             observed: Mutex::default(),
         };
@@ -159,6 +185,8 @@ impl Families {
         metrics
     }
 }
+
+pub use pair::CanaryMetrics;
 
 /// The series of one leg: what its tasks record and what the page shows.
 #[derive(Debug)]
@@ -181,6 +209,7 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
+    suspected: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
 }
@@ -194,6 +223,8 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
+    /// The cut-off that repeated ends make likely.
+    pub suspicion: Option<Suspicion>,
     /// When the newest byte arrived.
     pub last_byte: Option<SystemTime>,
 }
@@ -224,7 +255,6 @@ impl LegMetrics {
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
             Event::Learned(interval) => self.expect(*interval),
             Event::Late => self.late.inc(),
-            Event::Burst => self.bursts.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
                 self.disconnects.add(end.reason, 1);
@@ -232,6 +262,7 @@ impl LegMetrics {
             }
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
         }
     }

@@ -14,7 +14,7 @@ use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registr
 
 use histogram::{Histogram, HistogramVec};
 
-pub use canary::LegMetrics;
+pub use canary::{CanaryMetrics, LegMetrics};
 pub use log::SourceMetrics;
 
 use crate::canary::Leg;
@@ -40,6 +40,7 @@ pub struct LegPlan<'a> {
 pub struct Metrics {
     registry: Registry,
     catalogue: Vec<Family>,
+    canaries: Vec<Arc<CanaryMetrics>>,
     legs: Vec<Arc<LegMetrics>>,
     sources: Vec<Arc<SourceMetrics>>,
 }
@@ -54,11 +55,18 @@ impl Metrics {
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
+        let legs: Vec<_> = legs
+            .into_iter()
+            .map(|plan| Arc::new(canary.leg(plan)))
+            .collect();
+        let mut names: Vec<&str> = legs.iter().map(|leg| leg.canary()).collect();
+        names.dedup();
         Self {
-            legs: legs
+            canaries: names
                 .into_iter()
-                .map(|plan| Arc::new(canary.leg(plan)))
+                .map(|name| Arc::new(canary.canary(name)))
                 .collect(),
+            legs,
             sources: sources
                 .into_iter()
                 .map(|name| Arc::new(log.source(name)))
@@ -66,6 +74,14 @@ impl Metrics {
             registry: families.registry,
             catalogue: families.catalogue,
         }
+    }
+
+    /// The handles of one canary.
+    pub fn canary(&self, name: &str) -> Option<Arc<CanaryMetrics>> {
+        self.canaries
+            .iter()
+            .find(|known| known.name() == name)
+            .cloned()
     }
 
     /// The handles of one leg.
