@@ -413,3 +413,34 @@ async fn a_stream_over_http_2() {
         assert_eq!(h2_cause(end, then_fin).await, expected, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_stream_is_asked_for_by_post_where_its_request_has_a_body() {
+    for (body, expected) in [(None, "GET /mcp"), (Some("{}".to_owned()), "POST /mcp")] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let url = format!("http://{}/mcp", listener.local_addr().expect("bound"));
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut line = [0; 8];
+            stream.read_exact(&mut line).expect("a request");
+            stream
+                .write_all(ACCEPTED.as_bytes())
+                .expect("a client that listens");
+            String::from_utf8_lossy(&line).into_owned()
+        });
+        let settings = http::Settings {
+            headers: vec![],
+            bearer_token_file: None,
+            connect_timeout: DEADLINE,
+            tls: false,
+        };
+        let request = holter::canary::protocol::Request {
+            url: url.parse().expect("a URL"),
+            headers: vec![],
+            body,
+        };
+        let http = http::Http::new(&settings).expect("clients");
+        assert!(http.open(request).await.is_ok());
+        assert!(expected.starts_with(&server.join().expect("a server that ends")));
+    }
+}

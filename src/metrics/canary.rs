@@ -3,11 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::{GAPS, LIFETIMES, LegPlan, PerLabel, timestamp};
+use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
 use crate::canary::{Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;

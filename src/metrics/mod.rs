@@ -6,13 +6,13 @@
 
 mod canary;
 mod exporter;
+mod histogram;
 mod log;
 
 use prometheus::core::Collector;
-use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use histogram::{Histogram, HistogramVec};
 
 pub use canary::LegMetrics;
 pub use log::SourceMetrics;
@@ -154,11 +154,10 @@ impl Families {
         name: &str,
         help: &str,
         labels: &[&'static str],
-        buckets: &[f64],
+        bounds: &'static [f64],
     ) -> HistogramVec {
         self.note("histogram", name, help, labels);
-        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.register(HistogramVec::new(opts, labels))
+        self.register(HistogramVec::new(name, help, labels, bounds))
     }
 
     fn note(&mut self, kind: &'static str, name: &str, help: &str, labels: &[&'static str]) {

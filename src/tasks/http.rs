@@ -84,9 +84,14 @@ impl Http {
         })
     }
 
-    /// GETs the stream; answers with its head, and the body to read on.
+    /// GETs the stream, or POSTs where the request has a body; answers with the head, and the body to read on.
     pub async fn open(self, request: Request) -> Result<(Answer, Response), Cause> {
-        let request = self.build(&self.stream, Method::GET, request).await?;
+        let method = if request.body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let request = self.build(&self.stream, method, request).await?;
         let response = self
             .stream
             .execute(request)

@@ -67,7 +67,7 @@ pub enum Input {
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Do {
-    /// GET the stream.
+    /// GET the stream, or POST where the request has a body.
     Open(Request),
     /// POST on a fresh connection; at most one request but the stream is in flight.
     Post(Request),

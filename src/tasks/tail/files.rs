@@ -7,10 +7,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use memchr::memrchr;
 
-use super::tail::Found;
+use super::found::Found;
 use crate::tail::follow::{self, Identity, Observed};
 use crate::tail::lines::LINE_MAX;
 
@@ -72,7 +73,10 @@ pub(super) fn observe(meta: &Metadata) -> Observed {
         id: Identity {
             dev: meta.dev(),
             ino: meta.ino(),
-            born: meta.created().ok(),
+            born: meta
+                .created()
+                .ok()
+                .and_then(|at| at.duration_since(UNIX_EPOCH).ok()),
         },
         size: meta.len(),
     }

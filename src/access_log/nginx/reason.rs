@@ -6,7 +6,7 @@
 //! and, where the body has no length and no chunks, a killed one and a clean end (both
 //! `server_close`).
 
-use super::Record;
+use crate::access_log::Record;
 use crate::reason::Reason;
 
 /// What of a line decides.

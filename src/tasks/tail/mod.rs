@@ -3,15 +3,20 @@
 //! Owns descriptors, positions and listing. What a state means is judged in [`crate::tail::follow`]; what a
 //! line means is the caller's. Positions live in memory: a restart begins at [`Start`].
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+mod files;
+mod found;
+mod open;
+
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::files::{LISTED_MAX, is_absent, last_line_start, list, look, observe};
+use files::{LISTED_MAX, list, look};
+use found::lost;
+pub use found::{Found, Start};
+use open::{Open, open};
+
+use crate::tail::checkpoint::{Checkpoint, Position};
 use crate::tail::follow::{self, Identity, Observed, Remembered, Step};
-use crate::tail::lines::{Lines, Piece};
 use crate::tail::{LossCause, RotationKind};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
@@ -26,56 +31,14 @@ pub const ROTATED_MAX: usize = 8;
 /// One read; large enough that the system call costs little per line.
 const CHUNK: usize = 64 * 1024;
 
-/// Where files that exist at the first pass begin. Files that appear later begin at their start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the start of their last line if that is unterminated, else at their end.
-    End,
-    /// At their beginning.
-    Beginning,
-}
-
-/// What one pass found.
-#[derive(Debug)]
-pub enum Found<'a> {
-    /// What follows was found at this path, until another is given.
-    File(&'a Path),
-    /// A line, without its newline.
-    Line(&'a [u8]),
-    /// So many bytes were read.
-    Bytes(u64),
-    /// A file was rotated away.
-    Rotated(RotationKind),
-    /// Bytes that give no line.
-    Lost {
-        /// Why.
-        cause: LossCause,
-        /// How many.
-        bytes: u64,
-    },
-    /// A file that exists, or its folder, cannot be opened; tried and reported again at each pass.
-    OpenFailed(ErrorKind),
-    /// A file cannot be read; tried and reported again at each pass.
-    ReadFailed(ErrorKind),
-    /// More files match than are listed; the rest is not looked at.
-    ListingCapped,
-}
-
-impl<'a> From<Piece<'a>> for Found<'a> {
-    fn from(piece: Piece<'a>) -> Self {
-        match piece {
-            Piece::Line(line) => Self::Line(line),
-            Piece::Lost { cause, bytes } => Self::Lost { cause, bytes },
-        }
-    }
-}
-
 /// The files of one log source.
 #[derive(Debug)]
 pub struct Follower {
+    written: Vec<String>,
     patterns: Vec<Pattern>,
     start: Start,
     is_first: bool,
+    resumed: Vec<Position>,
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
     done: Vec<Done>,
@@ -87,18 +50,6 @@ pub struct Follower {
 enum Pattern {
     File(PathBuf),
     Glob(String),
-}
-
-/// A file that is held open.
-#[derive(Debug)]
-struct Open {
-    file: File,
-    path: PathBuf,
-    at: Remembered,
-    size: u64,
-    lines: Lines,
-    /// When a file that its path no longer leads to last gave bytes.
-    rotated: Option<Instant>,
 }
 
 /// A file that is not open, read up to `at`: it may still stand in a listing under another name.
@@ -116,18 +67,53 @@ impl Follower {
             false => Pattern::Glob(text),
         };
         Self {
+            written: patterns.clone(),
             patterns: patterns.into_iter().map(pattern).collect(),
             start,
             is_first: true,
+            resumed: Vec::new(),
             open: Vec::new(),
             done: Vec::new(),
             buffer: vec![0; CHUNK],
         }
     }
 
+    /// Goes on where another follower was left: files that it knew at their offset, files that appeared since
+    /// at their beginning, and files that only new patterns match at `start`.
+    pub fn resume(patterns: Vec<String>, start: Start, checkpoint: Checkpoint) -> Self {
+        let mut follower = Self::new(patterns, start);
+        if follower.written == checkpoint.patterns {
+            follower.start = Start::Beginning;
+        }
+        follower.resumed = checkpoint.files;
+        follower
+    }
+
+    /// Where the files stand: just after the lines that the passes so far have handed out.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let open = self.open.iter().map(|file| Position {
+            id: file.at.id,
+            offset: file.settled(),
+        });
+        let done = self.done.iter().map(|done| Position {
+            id: done.at.id,
+            offset: done.at.offset,
+        });
+        Checkpoint {
+            patterns: self.written.clone(),
+            files: open
+                .chain(done)
+                .chain(self.resumed.iter().cloned())
+                .collect(),
+        }
+    }
+
     /// One pass: judges what became of each file, opens new ones, reads each up to [`READ_MAX`], lets go of
     /// rotated ones. Says whether more is waiting to be read; then poll again at once.
     pub fn poll(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
+        for left in std::mem::take(&mut self.resumed) {
+            self.remember(left.id, left.offset, now);
+        }
         for file in self.open.iter_mut().filter(|f| f.rotated.is_none()) {
             file.inspect(now, on);
         }
@@ -275,84 +261,6 @@ impl Follower {
     }
 }
 
-impl Open {
-    fn unread(&self) -> u64 {
-        self.size.saturating_sub(self.at.offset)
-    }
-
-    /// Judges what its path leads to now.
-    fn inspect(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let observed = match fs::metadata(&self.path) {
-            Ok(meta) => Some(observe(&meta)),
-            Err(error) if is_absent(&error) => None,
-            // Unknown is not gone: keep the file, and look again.
-            Err(error) => return on(Found::OpenFailed(error.kind())),
-        };
-        let step = follow::step(self.at, observed);
-        let links = self.file.metadata().map_or(0, |meta| meta.nlink());
-        if let Some(kind) = follow::rotation(step, links) {
-            on(Found::Rotated(kind));
-        }
-        match step {
-            Step::Same => {}
-            Step::Grown(more) => self.size = self.at.offset + more,
-            Step::Truncated => {
-                self.lines.cut(&mut |piece| on(piece.into()));
-                self.at.offset = 0;
-                self.size = observed.map_or(0, |o| o.size);
-            }
-            Step::Replaced | Step::Gone => self.rotated = Some(now),
-        }
-    }
-
-    /// Reads up to [`READ_MAX`]; says whether more is waiting.
-    fn read(&mut self, buffer: &mut [u8], now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
-        let mut left = READ_MAX;
-        while left > 0 {
-            let bytes = match self.file.read_at(buffer, self.at.offset) {
-                Ok(n) => buffer.get(..n).unwrap_or(&[]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    on(Found::ReadFailed(error.kind()));
-                    return false;
-                }
-            };
-            if bytes.is_empty() {
-                self.size = self.at.offset;
-                return false;
-            }
-            self.at.offset += bytes.len() as u64;
-            left = left.saturating_sub(bytes.len());
-            self.rotated = self.rotated.map(|_| now);
-            on(Found::File(&self.path));
-            on(Found::Bytes(bytes.len() as u64));
-            self.lines.feed(bytes, &mut |piece| on(piece.into()));
-        }
-        self.size = self
-            .file
-            .metadata()
-            .map_or(0, |meta| meta.len())
-            .max(self.at.offset);
-        self.unread() > 0
-    }
-
-    /// Gives the unterminated tail as a line, or counts what stays unread; says up to where it is settled.
-    fn let_go(&mut self, on: &mut impl FnMut(Found<'_>)) -> u64 {
-        on(Found::File(&self.path));
-        match self.unread() {
-            0 => self.lines.finish(&mut |piece| on(piece.into())),
-            unread => lost(LossCause::RotatedLimit, unread + self.lines.pending(), on),
-        }
-        self.size.max(self.at.offset)
-    }
-}
-
-fn lost(cause: LossCause, bytes: u64, on: &mut impl FnMut(Found<'_>)) {
-    if bytes > 0 {
-        on(Found::Lost { cause, bytes });
-    }
-}
-
 /// Where to go on in a file that was read before, if there is anything to read.
 fn resume(at: Remembered, observed: Observed, on: &mut impl FnMut(Found<'_>)) -> Option<u64> {
     match follow::step(at, Some(observed)) {
@@ -363,27 +271,4 @@ fn resume(at: Remembered, observed: Observed, on: &mut impl FnMut(Found<'_>)) ->
             Some(0)
         }
     }
-}
-
-/// Opens a file at `at`; without that, at its beginning or `from_end`. `None` if it is not the file `id`.
-fn open(path: PathBuf, id: Identity, at: Option<u64>, from_end: bool) -> io::Result<Option<Open>> {
-    let file = File::open(&path)?;
-    let meta = file.metadata()?;
-    let observed = observe(&meta);
-    if observed.id != id {
-        return Ok(None);
-    }
-    let offset = match at {
-        Some(offset) => offset,
-        None if from_end => last_line_start(&file, observed.size)?,
-        None => 0,
-    };
-    Ok(Some(Open {
-        file,
-        path,
-        at: Remembered { id, offset },
-        size: observed.size,
-        lines: Lines::default(),
-        rotated: None,
-    }))
 }

@@ -5,19 +5,14 @@
 //! must also be of the same second, upstream and phase. It does not know what lines look like.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::event::{Closed, Event};
-use super::nginx::error::{Entry, Phase};
+use super::error::{Entry, Phase};
 use super::reason::{self, Line, Silence};
-use super::{Record, Stamp};
+use crate::access_log::event::{Closed, Event};
+use crate::access_log::held::{MAX_HELD, WINDOW};
+use crate::access_log::{Record, Stamp};
 use crate::reason::Reason;
-
-/// How long a stream waits for its entry, and an entry for its stream.
-pub const WINDOW: Duration = Duration::from_secs(2);
-
-/// Most streams, and most entries, that are held.
-pub const MAX_HELD: usize = 4096;
 
 /// All zones are whole quarters of an hour apart: the error log's naive local time and the access
 /// log's are compared within one.
@@ -25,7 +20,7 @@ const QUARTER: i64 = 15 * 60;
 
 /// Holds streams and entries until they meet.
 #[derive(Debug, Default)]
-pub struct Joiner {
+pub(crate) struct Joiner {
     has_error_log: bool,
     streams: VecDeque<HeldStream>,
     entries: VecDeque<HeldEntry>,
@@ -43,9 +38,9 @@ struct HeldStream {
     posts: bool,
     ended: Option<Stamp>,
     facts: Line,
-    line: u64,
-    duration: Option<Duration>,
+    /// The last one tried, as written: a group's name where none was live.
     upstream: Option<Box<str>>,
+    closed: Closed,
 }
 
 #[derive(Debug)]
@@ -62,7 +57,7 @@ struct HeldEntry {
 
 impl Joiner {
     /// A joiner; without an error log every stream is decided alone and at once.
-    pub fn new(has_error_log: bool) -> Self {
+    pub(crate) fn new(has_error_log: bool) -> Self {
         Self {
             has_error_log,
             ..Self::default()
@@ -70,7 +65,13 @@ impl Joiner {
     }
 
     /// Takes a stream's record: decides it, or holds it.
-    pub fn stream(&mut self, now: Instant, line: u64, record: &Record<'_>, out: &mut Vec<Event>) {
+    pub(crate) fn stream(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        closed: Closed,
+        out: &mut Vec<Event>,
+    ) {
         self.tick(now, out);
         let stream = HeldStream {
             until: later(now),
@@ -78,30 +79,29 @@ impl Joiner {
             posts: record.method == Some(b"POST"),
             ended: record.ended,
             facts: Line::of(record),
-            line,
-            duration: record.duration,
-            upstream: record.upstream.map(text),
+            upstream: (record.upstream).map(|raw| String::from_utf8_lossy(raw).into()),
+            closed,
         };
         let joins = record.connection.is_some() && stream.facts.is_open();
         let found = joins.then(|| self.take_entry(&stream)).flatten();
         if let Some(reason) = found {
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         } else if joins && self.has_error_log {
             self.hold_stream(stream, out);
         } else {
             let reason = reason::unjoined(stream.facts, Silence::default());
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
     /// Says whether, for the streams that come next, the error log's silence means anything. Where
     /// it does not, a stream is decided at once, by an entry that came before or alone.
-    pub fn set_error_log(&mut self, speaks: bool) {
+    pub(crate) fn set_error_log(&mut self, speaks: bool) {
         self.has_error_log = speaks;
     }
 
     /// Takes an entry of the error log, written at this naive local second.
-    pub fn entry(&mut self, now: Instant, at: i64, entry: &Entry<'_>, out: &mut Vec<Event>) {
+    pub(crate) fn entry(&mut self, now: Instant, at: i64, entry: &Entry<'_>, out: &mut Vec<Event>) {
         self.tick(now, out);
         let posts = match entry.request {
             None => None,
@@ -121,7 +121,7 @@ impl Joiner {
         };
         while let Some(at) = self.streams.iter().position(|stream| entry.ends(stream)) {
             let stream = self.streams.remove(at);
-            out.extend(stream.map(|stream| stream.close(entry.reason)));
+            out.extend(stream.map(|stream| stream.closed.because(entry.reason)));
             if entry.posts.is_some() {
                 return;
             }
@@ -131,22 +131,22 @@ impl Joiner {
 
     /// Notes that there is an error log that shows errors, configured or not: in a container's output
     /// its lines stand among the access log's.
-    pub fn shows_errors(&mut self) {
+    pub(crate) fn shows_errors(&mut self) {
         self.has_error_log = true;
     }
 
     /// Notes that the error log shows messages about clients: it has shown one of level `info`.
-    pub fn shows_clients(&mut self) {
+    pub(crate) fn shows_clients(&mut self) {
         self.shows_clients = true;
     }
 
     /// Notes that a worker began to shut down.
-    pub fn worker_drains(&mut self) {
+    pub(crate) fn worker_drains(&mut self) {
         self.draining = self.draining.saturating_add(1);
     }
 
     /// Notes that a worker is gone; the streams that it cut are logged about then.
-    pub fn worker_gone(&mut self, now: Instant) {
+    pub(crate) fn worker_gone(&mut self, now: Instant) {
         if self.draining > 0 {
             self.draining -= 1;
             self.worker_gone = Some(now);
@@ -154,12 +154,12 @@ impl Joiner {
     }
 
     /// When [`Joiner::tick`] is due.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.streams.front().map(|stream| stream.until)
     }
 
     /// Decides the streams whose window is over, and forgets old entries.
-    pub fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
+    pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
         while self
             .streams
             .front()
@@ -173,7 +173,7 @@ impl Joiner {
     }
 
     /// Decides every stream, as at the end of both files.
-    pub fn finish(&mut self, out: &mut Vec<Event>) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         while !self.streams.is_empty() {
             self.decide_oldest(out);
         }
@@ -183,7 +183,7 @@ impl Joiner {
         if let Some(stream) = self.streams.pop_front() {
             let silence = self.silence(stream.until);
             let reason = reason::unjoined(stream.facts, silence);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
@@ -226,10 +226,10 @@ impl Joiner {
     }
 
     /// Decides the oldest stream without waiting longer, and counts that.
-    pub fn evict_stream(&mut self, out: &mut Vec<Event>) {
+    pub(crate) fn evict_stream(&mut self, out: &mut Vec<Event>) {
         if let Some(oldest) = self.streams.pop_front() {
             let reason = reason::unjoined(oldest.facts, Silence::default());
-            out.push(oldest.close(reason));
+            out.push(oldest.closed.because(reason));
             out.push(Event::JoinEvicted);
         }
     }
@@ -286,24 +286,8 @@ impl HeldEntry {
     }
 }
 
-impl HeldStream {
-    fn close(self, reason: Reason) -> Event {
-        Event::StreamClosed(Closed {
-            line: self.line,
-            reason,
-            duration: self.duration,
-            // A group's name, written where no upstream was live, is no replica.
-            upstream: self.upstream.filter(|upstream| upstream.contains(':')),
-        })
-    }
-}
-
 fn later(now: Instant) -> Instant {
     now.checked_add(WINDOW).unwrap_or(now)
-}
-
-fn text(raw: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(raw).into()
 }
 
 #[cfg(test)]
