@@ -196,6 +196,7 @@ mod tests {
     const HELD: Event = Event::Held {
         transport: Transport::StreamableHttp,
         version: "2025-06-18",
+        session: true,
     };
 
     /// What these beats (seconds, leg) told until a minute after the last.

@@ -206,7 +206,7 @@ impl LegWatch {
     fn begins_fault(&self, slot: usize, event: &Event) -> bool {
         let is_known = self.slots.get(slot).is_none_or(|slot| slot.down);
         match event {
-            Event::Ended(end) => is_fault(end.reason),
+            Event::Ended(end) | Event::EndedPaused(end) => is_fault(end.reason),
             Event::ConnectFailed(_) => !is_known,
             _ => false,
         }
@@ -232,7 +232,12 @@ impl LegWatch {
             Event::Late => slot.late = true,
             Event::Bytes => slot.late = false,
             Event::Gap(gap) => slot.longest_gap = slot.longest_gap.max(*gap),
-            Event::Ended(end) => {
+            // A server without a stream is well; nothing is held that could end.
+            Event::NoStream { .. } => {
+                *slot = Slot::default();
+                self.fate.held_again = true;
+            }
+            Event::Ended(end) | Event::EndedPaused(end) => {
                 let at = slot.opened_at.map_or(now, |opened_at| opened_at + end.age);
                 slot.late = false;
                 slot.down |= is_fault(end.reason);
@@ -260,11 +265,13 @@ impl LegWatch {
                 let age = now.saturating_duration_since(opened_at);
                 self.fingerprint.outlived(age, *gap);
             }
-            Event::Ended(end) if is_anothers(end.reason) => self.fingerprint.ended(Sample {
-                age: end.age,
-                silence: end.silence,
-                survived: slot.longest_gap,
-            }),
+            Event::Ended(end) | Event::EndedPaused(end) if is_anothers(end.reason) => {
+                self.fingerprint.ended(Sample {
+                    age: end.age,
+                    silence: end.silence,
+                    survived: slot.longest_gap,
+                });
+            }
             _ => {}
         }
         let after = self.fingerprint.suspicion();

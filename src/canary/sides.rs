@@ -1,7 +1,7 @@
 //! On whose side a fault is, by comparison of the legs: one table, no state.
 //!
 //! A leg that goes on while the other one ends takes itself out of question, and what it shares with the
-//! other one too. The rows and their reasons stand in `docs/canary.md`, section "Side".
+//! other one too. The rows and their reasons stand in `docs/verdicts.md`, section "Side".
 
 use std::time::{Duration, Instant};
 

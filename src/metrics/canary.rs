@@ -1,7 +1,9 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
 mod pair;
+mod read;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +11,7 @@ use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeV
 
 use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
 use crate::canary::fingerprint::Suspicion;
-use crate::canary::{Event, Kind, Leg, LostCause, Transport};
+use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::{Reason, Side};
 
@@ -42,7 +44,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held.",
+                "1 while every stream of this leg is held, or its server is well and offers none.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -177,6 +179,7 @@ impl Families {
             }),
             suspected: self.suspected.clone(),
             info: self.info.clone(),
+            streamless: AtomicUsize::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -196,6 +199,8 @@ pub struct LegMetrics {
     wanted: usize,
     up: IntGauge,
     streams: IntGauge,
+    /// Not exported: what `up` and the page need beside the streams held.
+    streamless: AtomicUsize,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -219,6 +224,8 @@ pub struct LegMetrics {
 pub struct Observed {
     /// What was negotiated last.
     pub negotiated: Option<(Transport, &'static str)>,
+    /// Whether requests carry a session, once negotiated.
+    pub session: Option<bool>,
     /// The heartbeat interval, configured or learned.
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
@@ -245,11 +252,27 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
-            Event::Held { transport, version } => {
+            Event::Held {
+                transport,
+                version,
+                session,
+            } => {
                 self.streams.inc();
                 self.byte(wall);
-                self.negotiated(*transport, version);
+                self.negotiated(*transport, version, *session);
             }
+            Event::NoStream {
+                transport,
+                version,
+                session,
+            } => {
+                self.streamless.fetch_add(1, Ordering::Relaxed);
+                self.negotiated(*transport, version, *session);
+            }
+            Event::NoStreamOver => {
+                self.streamless.fetch_sub(1, Ordering::Relaxed);
+            }
+            Event::Paused => self.streams.dec(),
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
@@ -257,9 +280,9 @@ impl LegMetrics {
             Event::Late => self.late.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
-                self.disconnects.add(end.reason, 1);
-                self.duration.observe(end.age.as_secs_f64());
+                self.ended(end);
             }
+            Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
             Event::SessionKept => {}
@@ -272,59 +295,9 @@ impl LegMetrics {
         self.up.set(i64::from(self.is_up()));
     }
 
-    /// Whether every stream is held.
-    pub fn is_up(&self) -> bool {
-        self.held() == self.wanted
-    }
-
-    /// Streams held now.
-    pub fn held(&self) -> usize {
-        usize::try_from(self.streams.get()).unwrap_or(0)
-    }
-
-    /// Streams to hold.
-    pub fn wanted(&self) -> usize {
-        self.wanted
-    }
-
-    /// Attempts, and those that gave no stream.
-    pub fn connects(&self) -> (u64, u64) {
-        (self.connects.get(), self.connects_failed.total())
-    }
-
-    /// Failed attempts by reason, zeros left out.
-    pub fn failures(&self) -> Vec<(Reason, u64)> {
-        self.connects_failed.counts()
-    }
-
-    /// Ended streams by reason, zeros left out.
-    pub fn disconnects(&self) -> Vec<(Reason, u64)> {
-        self.disconnects.counts()
-    }
-
-    /// Signs of life by kind, zeros left out.
-    pub fn heartbeats(&self) -> Vec<(Kind, u64)> {
-        self.heartbeats.counts()
-    }
-
-    /// Gaps over the tolerance.
-    pub fn late(&self) -> u64 {
-        self.late.get()
-    }
-
-    /// Affinity requests and misses.
-    pub fn affinity(&self) -> (u64, u64) {
-        (self.affinity_requests.get(), self.affinity_misses.get())
-    }
-
-    /// Sessions that were gone for good.
-    pub fn sessions_lost(&self) -> u64 {
-        self.sessions_lost.total()
-    }
-
-    /// What no single series holds.
-    pub fn observed(&self) -> Observed {
-        *self.lock()
+    fn ended(&self, end: &End) {
+        self.disconnects.add(end.reason, 1);
+        self.duration.observe(end.age.as_secs_f64());
     }
 
     fn byte(&self, wall: SystemTime) {
@@ -347,8 +320,12 @@ impl LegMetrics {
     }
 
     /// One info series a leg: the one before goes.
-    fn negotiated(&self, transport: Transport, version: &'static str) {
-        let before = self.lock().negotiated.replace((transport, version));
+    fn negotiated(&self, transport: Transport, version: &'static str, session: bool) {
+        let before = {
+            let mut observed = self.lock();
+            observed.session = Some(session);
+            observed.negotiated.replace((transport, version))
+        };
         let series = |(transport, version): (Transport, &'static str)| {
             [
                 self.canary.clone(),

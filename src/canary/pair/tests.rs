@@ -11,6 +11,7 @@ use super::*;
 const HELD: Event = Event::Held {
     transport: Transport::StreamableHttp,
     version: "2025-06-18",
+    session: true,
 };
 
 /// A canary with both legs, one stream each, and what was found.
