@@ -168,6 +168,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_rows_of_the_table() {
         let lives = Fate::default();
         let direct = ended(Reason::ServerCut, Side::Server, 9);
