@@ -15,6 +15,7 @@
 //! | [`config`] | text to a checked configuration, or every problem in it |
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |
+//! | [`verdict`] | settings known to cut streams: what to look at |
 //! | [`status`] | what the page and `/api/v1/status` show |
 //! | [`syslog`] | syslog on the wire: addresses, framing, drops |
 //!
@@ -46,3 +47,4 @@ pub mod status;
 pub mod syslog;
 pub mod tail;
 pub mod tasks;
+pub mod verdict;
