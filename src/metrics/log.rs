@@ -33,6 +33,7 @@ label! {
 }
 
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     lines: IntCounterVec,
     bytes: IntCounterVec,

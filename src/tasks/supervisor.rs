@@ -5,7 +5,7 @@
 //! Stops in two phases, so that the servers still answer the last scrape after the workers ended.
 //! Knows nothing of what the tasks do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::Duration;
 
@@ -42,6 +42,13 @@ pub enum Failure {
     Aborted,
 }
 
+/// A worker that can be stopped while the others go on.
+#[derive(Debug)]
+pub struct Worker {
+    id: Id,
+    stop: CancellationToken,
+}
+
 /// Two groups of tasks: workers, and servers that outlive them. Dropping it aborts all.
 #[derive(Debug, Default)]
 pub struct Supervisor {
@@ -74,6 +81,61 @@ impl Supervisor {
         self.workers.spawn(name.into(), task);
     }
 
+    /// Starts a worker that [`Self::retire`] can stop. It must run until its token is cancelled, and then end.
+    pub fn spawn_worker<T: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        name: impl Into<String>,
+        task: impl FnOnce(CancellationToken) -> T,
+    ) -> Worker {
+        let stop = self.workers.stop.child_token();
+        let id = self.workers.spawn(name.into(), task(stop.clone()));
+        Worker { id, stop }
+    }
+
+    /// Stops these workers alone, waiting at most `grace`.
+    ///
+    /// # Errors
+    ///
+    /// One of them did not end or panicked, or another worker ended meanwhile.
+    pub async fn retire(&mut self, workers: Vec<Worker>, grace: Duration) -> Result<(), Failure> {
+        workers.iter().for_each(|worker| worker.stop.cancel());
+        let mut leaving: HashSet<Id> = workers.into_iter().map(|worker| worker.id).collect();
+        let left = timeout(grace, self.workers.leave(&mut leaving)).await;
+        left.unwrap_or_else(|_| {
+            let mut tasks: Vec<_> = leaving.iter().map(|id| self.workers.name(*id)).collect();
+            tasks.sort();
+            Err(Failure::Stuck { tasks })
+        })
+    }
+
+    /// Waits for `event`, which gives its value, or for a task to end, which is a failure.
+    ///
+    /// # Errors
+    ///
+    /// A task ended first. The others run on, until [`Self::stop_workers`].
+    pub async fn watch<T>(&mut self, event: impl Future<Output = T>) -> Result<T, Failure> {
+        select! {
+            value = event => Ok(value),
+            failure = self.workers.first_end() => Err(failure),
+            failure = self.servers.first_end() => Err(failure),
+        }
+    }
+
+    /// Stops the workers, waiting at most `grace`. The servers run on until [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// What happened `so_far`, else the first failure; any later one is logged.
+    pub async fn stop_workers(
+        &mut self,
+        so_far: Result<(), Failure>,
+        grace: Duration,
+    ) -> Result<(), Failure> {
+        let mut outcome = Outcome(so_far);
+        self.workers.stop(grace, &mut outcome).await;
+        outcome.0
+    }
+
     /// Starts a server. It must run until [`Self::servers_stop`] is cancelled, and then end.
     pub fn spawn_server(
         &mut self,
@@ -94,14 +156,8 @@ impl Supervisor {
         signal: impl Future<Output = ()>,
         grace: Duration,
     ) -> Result<(), Failure> {
-        let mut outcome = Outcome(Ok(()));
-        select! {
-            () = signal => {}
-            failure = self.workers.first_end() => outcome.add(failure),
-            failure = self.servers.first_end() => outcome.add(failure),
-        }
-        self.workers.stop(grace, &mut outcome).await;
-        outcome.0
+        let so_far = self.watch(signal).await;
+        self.stop_workers(so_far, grace).await
     }
 
     /// Stops the servers, waiting at most `grace`.
@@ -136,9 +192,26 @@ struct Group {
 }
 
 impl Group {
-    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
+        id
+    }
+
+    /// Waits until all of `leaving` ended; no other may.
+    async fn leave(&mut self, leaving: &mut HashSet<Id>) -> Result<(), Failure> {
+        while !leaving.is_empty() {
+            match self.tasks.join_next_with_id().await {
+                Some(Ok((id, ()))) if leaving.remove(&id) => drop(self.name(id)),
+                Some(Ok((id, ()))) => {
+                    let task = self.name(id);
+                    return Err(Failure::EndedEarly { task });
+                }
+                Some(Err(error)) => return Err(self.broken(&error)),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a task to end, which none may do yet. Cancel-safe, as `join_next_with_id` is.
@@ -276,6 +349,40 @@ mod tests {
             supervisor.finish(SHORT).await,
             Err(Failure::Stuck { tasks })
         );
+    }
+
+    #[tokio::test]
+    async fn some_workers_leave_and_the_others_stay() {
+        let mut supervisor = Supervisor::new();
+        let leaving = ["a", "b"].map(|name| {
+            supervisor.spawn_worker(name, |stop| async move { stop.cancelled().await })
+        });
+        let stays = supervisor.spawn_worker("c", CancellationToken::cancelled_owned);
+        let left = within(supervisor.retire(leaving.into(), LONG)).await;
+        assert_eq!(left, Ok(()));
+        assert!(!stays.stop.is_cancelled());
+        assert_eq!(within(supervisor.run(ready(()), LONG)).await, Ok(()));
+        assert!(stays.stop.is_cancelled(), "by the stop of all");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_does_not_leave_is_named() {
+        let mut supervisor = Supervisor::new();
+        let stuck = supervisor.spawn_worker("stuck", |_| pending());
+        let good = supervisor.spawn_worker("good", CancellationToken::cancelled_owned);
+        let left = within(supervisor.retire(vec![stuck, good], SHORT)).await;
+        let tasks = named(&["stuck"]);
+        assert_eq!(left, Err(Failure::Stuck { tasks }));
+    }
+
+    #[tokio::test]
+    async fn another_end_meanwhile_is_a_failure() {
+        let mut supervisor = Supervisor::new();
+        supervisor.spawn("early", ready(()));
+        let stuck = supervisor.spawn_worker("stuck", |_| pending());
+        let left = within(supervisor.retire(vec![stuck], LONG)).await;
+        let task = "early".to_owned();
+        assert_eq!(left, Err(Failure::EndedEarly { task }));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use super::scrape::Scrape;
 use super::{eventually, http};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ChildStdin, Command, ExitStatus};
 use tempfile::TempDir;
 
@@ -23,13 +23,8 @@ pub(crate) struct Holter {
 impl Holter {
     /// Starts it with `configuration` and waits until it says where it listens.
     pub(crate) fn start(configuration: &str) -> Self {
-        Self::start_with(configuration, &[])
-    }
-
-    /// The same with more flags.
-    pub(crate) fn start_with(configuration: &str, flags: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut command = command(folder.path(), configuration, flags);
+        let mut command = command(folder.path(), configuration);
         let process = Process::start("holter", folder.path(), &mut command);
         Self::running(process, folder)
     }
@@ -37,7 +32,7 @@ impl Holter {
     /// The same with something to read on its standard input.
     pub(crate) fn piped(configuration: &str) -> (Self, ChildStdin) {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut command = command(folder.path(), configuration, &[]);
+        let mut command = command(folder.path(), configuration);
         let (process, stdin) = Process::piped("holter", folder.path(), &mut command);
         (Self::running(process, folder), stdin)
     }
@@ -49,11 +44,6 @@ impl Holter {
             process,
             folder,
         }
-    }
-
-    /// Its configuration file.
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("holter.yaml")
     }
 
     /// Where the `key` (`syslog`, `error_syslog`) of a source listens, as it said at its start.
@@ -155,7 +145,7 @@ impl Holter {
     }
 }
 
-fn command(folder: &Path, configuration: &str, flags: &[&str]) -> Command {
+fn command(folder: &Path, configuration: &str) -> Command {
     let file = folder.join("holter.yaml");
     fs::write(&file, configuration).expect("holter.yaml");
     let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
@@ -163,7 +153,6 @@ fn command(folder: &Path, configuration: &str, flags: &[&str]) -> Command {
         .arg("--config.file")
         .arg(&file)
         .args(["--web.listen-address", "127.0.0.1:0"])
-        .args(flags)
         .env("NO_COLOR", "1");
     command
 }
