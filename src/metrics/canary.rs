@@ -11,6 +11,8 @@ use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
 
+mod planned;
+
 /// The families, without series.
 #[derive(Debug)]
 pub(super) struct Families {
@@ -216,30 +218,6 @@ impl LegMetrics {
     /// Which way.
     pub fn leg(&self) -> Leg {
         self.leg
-    }
-
-    /// Whether the plan is for this leg.
-    pub(super) fn is_for(&self, plan: &LegPlan<'_>) -> bool {
-        self.canary == plan.canary && self.leg == plan.leg
-    }
-
-    /// Whether the plan is for this leg, and as it was.
-    pub(super) fn is_planned(&self, plan: &LegPlan<'_>) -> bool {
-        let before = (self.wanted, self.configured);
-        self.is_for(plan) && before == (plan.streams, plan.interval)
-    }
-
-    /// Takes away what holds for its streams only, which have ended: another handle takes its place.
-    pub(super) fn retire(&self) {
-        let observed = self.observed();
-        let leg = [self.canary.as_str(), self.leg.as_str()];
-        if observed.interval.is_some() {
-            drop(self.expected.remove_label_values(&leg));
-        }
-        if let Some((transport, version)) = observed.negotiated {
-            let series = [leg[0], leg[1], transport.as_str(), version];
-            drop(self.info.remove_label_values(&series));
-        }
     }
 
     /// Counts one event of one stream of this leg, at this wall-clock time.
