@@ -15,7 +15,10 @@ use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::{Reason, Side};
 
+mod planned;
+
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     up: IntGaugeVec,
     streams: IntGaugeVec,
@@ -134,7 +137,7 @@ impl Families {
     }
 
     /// Creates the series that both legs of a canary share.
-    pub(super) fn canary(&self, name: &str) -> CanaryMetrics {
+    fn canary(&self, name: &str) -> CanaryMetrics {
         CanaryMetrics {
             name: name.to_owned(),
             faults: PerLabel::new(|side: Side| {
@@ -151,8 +154,10 @@ impl Families {
         };
         let metrics = LegMetrics {
             canary: plan.canary.to_owned(),
+            shared: self.canary(plan.canary),
             leg: plan.leg,
             wanted: plan.streams,
+            configured: plan.interval,
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -195,8 +200,10 @@ pub use pair::CanaryMetrics;
 #[derive(Debug)]
 pub struct LegMetrics {
     canary: String,
+    shared: CanaryMetrics,
     leg: Leg,
     wanted: usize,
+    configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
     /// Not exported: what `up` and the page need beside the streams held.

@@ -71,6 +71,7 @@ impl App {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
         let metrics = Arc::new(metrics(&config));
+        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
@@ -198,11 +199,12 @@ fn pair(canary: &config::Canary, metrics: &Metrics) -> Option<PairRecorder> {
         interval: canary.heartbeat.expected,
         connect_timeout: canary.connect_timeout,
     });
-    let legs = configured
+    let legs: Vec<_> = configured
         .iter()
         .filter_map(|leg| metrics.leg(&canary.name, *leg))
         .collect();
-    Some(PairRecorder::new(pair, metrics.canary(&canary.name)?, legs))
+    let shared = legs.first()?.shared().clone();
+    Some(PairRecorder::new(pair, shared, legs))
 }
 
 fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {

@@ -19,13 +19,13 @@ use crate::verdict::settings;
 pub struct PairRecorder {
     pair: Mutex<Pair>,
     changed: Notify,
-    canary: Arc<CanaryMetrics>,
+    canary: CanaryMetrics,
     legs: Vec<Arc<LegMetrics>>,
 }
 
 impl PairRecorder {
     /// A canary of which nothing is known yet.
-    pub fn new(pair: Pair, canary: Arc<CanaryMetrics>, legs: Vec<Arc<LegMetrics>>) -> Self {
+    pub fn new(pair: Pair, canary: CanaryMetrics, legs: Vec<Arc<LegMetrics>>) -> Self {
         Self {
             pair: Mutex::new(pair),
             changed: Notify::new(),

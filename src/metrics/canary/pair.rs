@@ -6,7 +6,7 @@ use crate::label::Label;
 use crate::reason::Side;
 
 /// The series of one canary, whatever the leg.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CanaryMetrics {
     pub(super) name: String,
     pub(super) faults: PerLabel<Side>,
@@ -30,6 +30,11 @@ impl CanaryMetrics {
 }
 
 impl LegMetrics {
+    /// What its canary counts for both legs: the same counters, whichever leg is asked.
+    pub fn shared(&self) -> &CanaryMetrics {
+        &self.shared
+    }
+
     /// Counts heartbeats that arrived together though sent apart.
     pub fn burst(&self, beats: u64) {
         self.bursts.inc_by(beats);
