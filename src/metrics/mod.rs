@@ -8,17 +8,23 @@ mod canary;
 mod exporter;
 mod histogram;
 mod log;
+mod restore;
+mod storage;
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use histogram::{Histogram, HistogramVec};
 
 pub use canary::LegMetrics;
 pub use log::SourceMetrics;
+pub use restore::Gathered;
+use restore::Stored;
+pub use storage::StorageMetrics;
 
 use crate::canary::Leg;
 use crate::label::Label;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -42,6 +48,10 @@ pub struct Metrics {
     catalogue: Vec<Family>,
     legs: Vec<Arc<LegMetrics>>,
     sources: Vec<Arc<SourceMetrics>>,
+    stored: BTreeMap<String, Stored>,
+    storage: StorageMetrics,
+    /// Gathered when the other values are written: these tell whether they could be.
+    late: Registry,
 }
 
 impl Metrics {
@@ -54,6 +64,9 @@ impl Metrics {
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
+        let mut late = Families::default();
+        let storage = StorageMetrics::register(&mut families, &mut late);
+        families.catalogue.append(&mut late.catalogue);
         Self {
             legs: legs
                 .into_iter()
@@ -65,6 +78,9 @@ impl Metrics {
                 .collect(),
             registry: families.registry,
             catalogue: families.catalogue,
+            stored: families.stored,
+            storage,
+            late: late.registry,
         }
     }
 
@@ -94,17 +110,28 @@ impl Metrics {
         &self.sources
     }
 
-    /// The exposition in the Prometheus text format, version 0.0.4.
-    pub fn render(&self) -> String {
+    /// What became of snapshots.
+    pub fn storage(&self) -> &StorageMetrics {
+        &self.storage
+    }
+
+    /// Reads every value but those that tell how writing them went.
+    pub fn gather(&self) -> Gathered {
         for leg in &self.legs {
             leg.settle();
         }
-        let mut text = String::new();
-        // Encoding fails on a family without metrics or with a duplicate; `gather` gives neither.
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "the exposition is incomplete");
-        }
-        text
+        Gathered(self.registry.gather())
+    }
+
+    /// The exposition of these values, and of how writing them went.
+    pub fn text(&self, mut gathered: Gathered) -> String {
+        gathered.0.extend(self.late.gather());
+        gathered.text()
+    }
+
+    /// The exposition of this moment.
+    pub fn render(&self) -> String {
+        self.text(self.gather())
     }
 
     /// Every family that can appear, in the order of registration.
@@ -131,12 +158,16 @@ pub struct Family {
 struct Families {
     registry: Registry,
     catalogue: Vec<Family>,
+    stored: BTreeMap<String, Stored>,
 }
 
 impl Families {
     fn counter(&mut self, name: &str, help: &str, labels: &[&'static str]) -> IntCounterVec {
         self.note("counter", name, help, labels);
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+        let family = self.register(IntCounterVec::new(Opts::new(name, help), labels));
+        let stored = Stored::Counter(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn gauge(&mut self, name: &str, help: &str, labels: &[&'static str]) -> GaugeVec {
@@ -157,7 +188,10 @@ impl Families {
         bounds: &'static [f64],
     ) -> HistogramVec {
         self.note("histogram", name, help, labels);
-        self.register(HistogramVec::new(name, help, labels, bounds))
+        let family = self.register(HistogramVec::new(name, help, labels, bounds));
+        let stored = Stored::Histogram(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn note(&mut self, kind: &'static str, name: &str, help: &str, labels: &[&'static str]) {
