@@ -49,7 +49,7 @@ async fn count(keys: &str, texts: &[(&str, &str)]) -> Counts {
         metrics: metrics.clone(),
         journal: SharedJournal::default(),
     };
-    let task = LogTask::new(&config.logs[0], recorder);
+    let task = LogTask::new(&config.logs[0], recorder, None);
     for (name, text) in texts {
         append(&path(name), text);
     }

@@ -4,6 +4,7 @@
 //! and a log source; ends the admin server last, so that the last counts can still be scraped.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,12 +13,15 @@ use super::admin::{Admin, BindError};
 use super::http::{self, Http};
 use super::log::LogTask;
 use super::record::{LegRecorder, SourceRecorder};
+use super::snapshots::{self, Readings, Snapshots};
+use super::storage::{self, Durability, Storage};
 use super::supervisor::{Failure, Supervisor};
 use super::{canary, clock, signal};
 use crate::canary::heartbeat::Expectation;
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config};
 use crate::metrics::{LegPlan, Metrics};
+use crate::snapshot;
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
 
@@ -35,6 +39,9 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("holter: {0}")]
     Http(#[from] http::BuildError),
+    /// The folder of the snapshots cannot be used.
+    #[error("holter: {0}")]
+    Storage(#[from] storage::OpenError),
 }
 
 /// A sidecar that is bound and about to run.
@@ -43,27 +50,44 @@ pub struct App {
     views: Views,
     address: SocketAddr,
     journal: SharedJournal,
+    snapshots: Arc<Snapshots>,
 }
 
 impl App {
-    /// Binds the address and starts every task.
+    /// Binds the address and starts every task. With a folder to store in, goes on from what is there.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or the HTTP client cannot be set up.
-    pub async fn start(config: Config, listen_address: &str) -> Result<Self, StartError> {
+    /// When the address cannot be bound, the HTTP client cannot be set up, or the folder cannot be used.
+    pub async fn start(
+        config: Config,
+        listen_address: &str,
+        storage_path: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
         let metrics = Arc::new(metrics(&config));
+        let storage = storage_path.map(Storage::open).transpose()?;
+        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
+        let stored = stored.transpose()?.unwrap_or_default();
+        let readings = Readings::default();
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
             spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
         }
         for source in &config.logs {
-            spawn_source(&mut supervisor, source, &metrics, &journal);
+            let saved = stored.source(&source.name).cloned();
+            let Some(task) = log_task(source, &metrics, &journal, saved) else {
+                continue;
+            };
+            readings.add(task.reading());
+            let running = task.run(supervisor.workers_stop());
+            supervisor.spawn(format!("log {}", source.name), running);
         }
-        let views = views(config, &metrics, &journal);
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
+        snapshots.store_now(Durability::Process).await;
+        let views = views(config, &metrics, &journal, &snapshots);
         let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
         supervisor.spawn_server("admin", serving);
         views.set_ready();
@@ -73,6 +97,7 @@ impl App {
             views,
             address,
             journal,
+            snapshots,
         })
     }
 
@@ -95,6 +120,7 @@ impl App {
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
         self.supervisor.run(asked, WORKERS_GRACE).await?;
         let asked_at = clock::now();
+        self.snapshots.store_now(Durability::Power).await;
         let leave = async {
             let scrape = self.views.scrapes().final_scrape(asked_at).await;
             tracing::info!(?scrape, "waited for a last scrape");
@@ -184,31 +210,37 @@ fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
     }
 }
 
-fn spawn_source(
-    supervisor: &mut Supervisor,
+fn log_task(
     source: &config::LogSource,
     metrics: &Metrics,
     journal: &SharedJournal,
-) {
-    let Some(metrics) = metrics.source(&source.name) else {
-        return;
-    };
+    saved: Option<snapshot::Source>,
+) -> Option<LogTask> {
     for note in source.format.limits() {
         tracing::warn!(source = source.name, "log_format: {note}");
     }
     let recorder = SourceRecorder {
-        metrics,
+        metrics: metrics.source(&source.name)?,
         journal: journal.clone(),
     };
-    let task = LogTask::new(source, recorder).run(supervisor.workers_stop());
-    supervisor.spawn(format!("log {}", source.name), task);
+    Some(LogTask::new(source, recorder, saved))
 }
 
-fn views(config: Config, metrics: &Arc<Metrics>, journal: &SharedJournal) -> Views {
+fn views(
+    config: Config,
+    metrics: &Arc<Metrics>,
+    journal: &SharedJournal,
+    snapshots: &Arc<Snapshots>,
+) -> Views {
     let started_at = clock::wall();
-    let (rendered, viewed, journal) = (Arc::clone(metrics), Arc::clone(metrics), journal.clone());
-    let status = move || status(&config, &viewed, &journal, started_at);
-    Views::new(move || rendered.render(), status)
+    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    let snapshots = Arc::clone(snapshots);
+    let answer = move || {
+        let snapshots = Arc::clone(&snapshots);
+        async move { snapshots.answer().await }
+    };
+    let status = move || status(&config, &metrics, &journal, started_at);
+    Views::new(answer, status)
 }
 
 fn status(

@@ -11,6 +11,8 @@ pub mod http;
 pub mod log;
 pub mod record;
 pub mod signal;
+pub mod snapshots;
+pub mod storage;
 pub mod supervisor;
 pub mod tail;
 mod unwrap;
