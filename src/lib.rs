@@ -16,7 +16,9 @@
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |
 //! | [`snapshot`] | what survives a crash: every count, and how far the logs were read for it |
+//! | [`verdict`] | settings known to cut streams: what to look at |
 //! | [`status`] | what the page and `/api/v1/status` show |
+//! | [`syslog`] | syslog on the wire: addresses, framing, drops |
 //!
 //! Shell: [`tasks`] (sockets, files, the clock, signals), [`commands`] (one file a command), [`lab`]
 //! (the laboratory that `holter demo` runs).
@@ -44,5 +46,7 @@ pub mod replay;
 pub mod snapshot;
 pub mod sse;
 pub mod status;
+pub mod syslog;
 pub mod tail;
 pub mod tasks;
+pub mod verdict;

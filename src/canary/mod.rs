@@ -10,10 +10,12 @@
 //! | [`rpc`] | JSON-RPC messages: the few that a monitor says and reads |
 //! | [`heartbeat`] | gaps, the learned interval, late beats, bursts |
 //! | [`ending`] | evidence to reason and side |
+//! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
 pub mod ending;
+pub mod fingerprint;
 pub mod heartbeat;
 pub mod machine;
 pub mod protocol;

@@ -8,22 +8,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Mutex;
+
 use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
 use super::http::{self, Http};
-use super::log::LogTask;
+use super::log::{LogTask, Reading};
 use super::record::{LegRecorder, SourceRecorder};
 use super::snapshots::{self, Readings, Snapshots};
+use super::stdin::{self, StdinTask};
 use super::storage::{self, Durability, Storage};
 use super::supervisor::{Failure, Supervisor};
+use super::syslog::{Socket, SyslogTask};
 use super::{canary, clock, signal};
 use crate::canary::heartbeat::Expectation;
 use crate::canary::{Leg, Settings};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Input};
 use crate::metrics::{LegPlan, Metrics};
 use crate::snapshot;
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
+use crate::syslog::Address;
 
 /// The longest that canaries may take to say farewell: their own limit is two seconds.
 const WORKERS_GRACE: Duration = Duration::from_secs(4);
@@ -42,6 +47,17 @@ pub enum StartError {
     /// The folder of the snapshots cannot be used.
     #[error("holter: {0}")]
     Storage(#[from] storage::OpenError),
+    /// A source's address cannot be listened at.
+    #[error("holter: {key}: cannot listen on {address}: {cause}")]
+    Syslog {
+        /// The key in the configuration.
+        key: String,
+        /// The address.
+        address: Address,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
 }
 
 /// A sidecar that is bound and about to run.
@@ -70,20 +86,18 @@ impl App {
         let storage = storage_path.map(Storage::open).transpose()?;
         let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
         let stored = stored.transpose()?.unwrap_or_default();
-        let readings = Readings::default();
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
             spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
         }
-        for source in &config.logs {
-            let saved = stored.source(&source.name).cloned();
-            let Some(task) = log_task(source, &metrics, &journal, saved) else {
-                continue;
-            };
-            readings.add(task.reading());
-            let running = task.run(supervisor.workers_stop());
-            supervisor.spawn(format!("log {}", source.name), running);
+        let readings = Readings::default();
+        for (i, source) in config.logs.iter().enumerate() {
+            let stored = stored.source(&source.name).cloned();
+            let started = spawn_source(&mut supervisor, i, source, &metrics, &journal, stored)?;
+            if let Some(reading) = started {
+                readings.add(reading);
+            }
         }
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
         snapshots.store_now(Durability::Process).await;
@@ -210,20 +224,64 @@ fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
     }
 }
 
-fn log_task(
+/// Starts a source; gives the state of one whose lines can be read again.
+fn spawn_source(
+    supervisor: &mut Supervisor,
+    number: usize,
     source: &config::LogSource,
     metrics: &Metrics,
     journal: &SharedJournal,
-    saved: Option<snapshot::Source>,
-) -> Option<LogTask> {
+    stored: Option<snapshot::Source>,
+) -> Result<Option<Arc<Mutex<Reading>>>, StartError> {
+    let Some(metrics) = metrics.source(&source.name) else {
+        return Ok(None);
+    };
     for note in source.format.limits() {
         tracing::warn!(source = source.name, "log_format: {note}");
     }
     let recorder = SourceRecorder {
-        metrics: metrics.source(&source.name)?,
+        metrics,
         journal: journal.clone(),
     };
-    Some(LogTask::new(source, recorder, saved))
+    let (name, stop) = (format!("log {}", source.name), supervisor.workers_stop());
+    match &source.input {
+        Input::Files { access, error } => {
+            let task = LogTask::new(source, access, error, recorder, stored);
+            let reading = task.reading();
+            supervisor.spawn(name, task.run(stop));
+            return Ok(Some(reading));
+        }
+        Input::Syslog { access, error } => {
+            let bind = |key: &str, address: &Address| bind(number, source, key, address);
+            let access = bind("syslog", access)?;
+            let error = error
+                .as_ref()
+                .map(|at| bind("error_syslog", at))
+                .transpose()?;
+            let task = SyslogTask::new(source, access, error, recorder);
+            supervisor.spawn(name, async { drop(task.run(stop).await) });
+        }
+        Input::Stdin => {
+            let task = StdinTask::new(source, stdin::Input::default(), recorder);
+            supervisor.spawn(name, async { drop(task.run(stop).await) });
+        }
+    }
+    Ok(None)
+}
+
+fn bind(
+    number: usize,
+    source: &config::LogSource,
+    key: &str,
+    address: &Address,
+) -> Result<Socket, StartError> {
+    let socket = Socket::bind(address).map_err(|cause| StartError::Syslog {
+        key: format!("logs[{number}].{key}"),
+        address: address.clone(),
+        cause,
+    })?;
+    tracing::info!(source = source.name, address = %socket.bound(), "receiving {key}");
+    Ok(socket)
 }
 
 fn views(
