@@ -1,16 +1,20 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
-use crate::canary::{Event, Kind, Leg, LostCause, Transport};
+use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
 
+mod planned;
+
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     up: IntGaugeVec,
     streams: IntGaugeVec,
@@ -37,7 +41,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held.",
+                "1 while every stream of this leg is held, or its server is well and offers none.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -126,6 +130,7 @@ impl Families {
             canary: plan.canary.to_owned(),
             leg: plan.leg,
             wanted: plan.streams,
+            configured: plan.interval,
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -151,6 +156,7 @@ impl Families {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
             info: self.info.clone(),
+            streamless: AtomicUsize::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -166,8 +172,11 @@ pub struct LegMetrics {
     canary: String,
     leg: Leg,
     wanted: usize,
+    configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
+    /// Not exported: what `up` and the page need beside the streams held.
+    streamless: AtomicUsize,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -190,6 +199,8 @@ pub struct LegMetrics {
 pub struct Observed {
     /// What was negotiated last.
     pub negotiated: Option<(Transport, &'static str)>,
+    /// Whether requests carry a session, once negotiated.
+    pub session: Option<bool>,
     /// The heartbeat interval, configured or learned.
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
@@ -214,11 +225,27 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
-            Event::Held { transport, version } => {
+            Event::Held {
+                transport,
+                version,
+                session,
+            } => {
                 self.streams.inc();
                 self.byte(wall);
-                self.negotiated(*transport, version);
+                self.negotiated(*transport, version, *session);
             }
+            Event::NoStream {
+                transport,
+                version,
+                session,
+            } => {
+                self.streamless.fetch_add(1, Ordering::Relaxed);
+                self.negotiated(*transport, version, *session);
+            }
+            Event::NoStreamOver => {
+                self.streamless.fetch_sub(1, Ordering::Relaxed);
+            }
+            Event::Paused => self.streams.dec(),
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
@@ -227,9 +254,9 @@ impl LegMetrics {
             Event::Burst => self.bursts.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
-                self.disconnects.add(end.reason, 1);
-                self.duration.observe(end.age.as_secs_f64());
+                self.ended(end);
             }
+            Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
@@ -241,9 +268,14 @@ impl LegMetrics {
         self.up.set(i64::from(self.is_up()));
     }
 
-    /// Whether every stream is held.
+    /// Whether every stream is held, or its server well and without one to hold.
     pub fn is_up(&self) -> bool {
-        self.held() == self.wanted
+        self.held() + self.streamless() == self.wanted
+    }
+
+    /// Streams that the server does not offer, though it is well.
+    pub fn streamless(&self) -> usize {
+        self.streamless.load(Ordering::Relaxed)
     }
 
     /// Streams held now.
@@ -296,6 +328,11 @@ impl LegMetrics {
         *self.lock()
     }
 
+    fn ended(&self, end: &End) {
+        self.disconnects.add(end.reason, 1);
+        self.duration.observe(end.age.as_secs_f64());
+    }
+
     fn byte(&self, wall: SystemTime) {
         self.last_byte.set(timestamp(wall));
         self.lock().last_byte = Some(wall);
@@ -316,8 +353,12 @@ impl LegMetrics {
     }
 
     /// One info series a leg: the one before goes.
-    fn negotiated(&self, transport: Transport, version: &'static str) {
-        let before = self.lock().negotiated.replace((transport, version));
+    fn negotiated(&self, transport: Transport, version: &'static str, session: bool) {
+        let before = {
+            let mut observed = self.lock();
+            observed.session = Some(session);
+            observed.negotiated.replace((transport, version))
+        };
         let series = |(transport, version): (Transport, &'static str)| {
             [
                 self.canary.clone(),

@@ -5,6 +5,7 @@
 //! start, so that `increase()` sees the first event.
 
 mod canary;
+mod current;
 mod exporter;
 mod histogram;
 mod log;
@@ -14,12 +15,14 @@ mod storage;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
+use current::Current;
 use histogram::{Histogram, HistogramVec};
+use restore::Stored;
 
 pub use canary::LegMetrics;
+pub use exporter::ConfigMetrics;
 pub use log::SourceMetrics;
 pub use restore::Gathered;
-use restore::Stored;
 pub use storage::StorageMetrics;
 
 use crate::canary::Leg;
@@ -46,8 +49,8 @@ pub struct LegPlan<'a> {
 pub struct Metrics {
     registry: Registry,
     catalogue: Vec<Family>,
-    legs: Vec<Arc<LegMetrics>>,
-    sources: Vec<Arc<SourceMetrics>>,
+    current: Current,
+    config: ConfigMetrics,
     stored: BTreeMap<String, Stored>,
     storage: StorageMetrics,
     /// Gathered when the other values are written: these tell whether they could be.
@@ -64,50 +67,58 @@ impl Metrics {
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
+        let config = ConfigMetrics::register(&mut families);
         let mut late = Families::default();
         let storage = StorageMetrics::register(&mut families, &mut late);
         families.catalogue.append(&mut late.catalogue);
-        Self {
-            legs: legs
-                .into_iter()
-                .map(|plan| Arc::new(canary.leg(plan)))
-                .collect(),
-            sources: sources
-                .into_iter()
-                .map(|name| Arc::new(log.source(name)))
-                .collect(),
+        let metrics = Self {
             registry: families.registry,
             catalogue: families.catalogue,
+            current: Current::new(canary, log),
+            config,
             stored: families.stored,
             storage,
             late: late.registry,
-        }
+        };
+        metrics.configure(legs, sources);
+        metrics
     }
 
-    /// The handles of one leg.
+    /// From now on these legs and sources are configured. Counters stay, also those of what is taken out, whose series
+    /// are hidden until it comes back. To be called when the tasks of what changed have ended.
+    pub fn configure<'a>(
+        &self,
+        legs: impl IntoIterator<Item = LegPlan<'a>>,
+        sources: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.current.configure(legs, sources);
+    }
+
+    /// How the configuration was loaded last.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.config
+    }
+
+    /// The handles of one leg that is configured.
     pub fn leg(&self, canary: &str, leg: Leg) -> Option<Arc<LegMetrics>> {
-        self.legs
-            .iter()
-            .find(|known| known.canary() == canary && known.leg() == leg)
-            .cloned()
+        let mut legs = self.legs().into_iter();
+        legs.find(|known| known.canary() == canary && known.leg() == leg)
     }
 
-    /// The handles of one log source.
+    /// The handles of one log source that is configured.
     pub fn source(&self, name: &str) -> Option<Arc<SourceMetrics>> {
-        self.sources
-            .iter()
-            .find(|known| known.name() == name)
-            .cloned()
+        let mut sources = self.sources().into_iter();
+        sources.find(|known| known.name() == name)
     }
 
     /// The legs, in the order of the configuration.
-    pub fn legs(&self) -> &[Arc<LegMetrics>] {
-        &self.legs
+    pub fn legs(&self) -> Vec<Arc<LegMetrics>> {
+        self.current.read().legs().to_vec()
     }
 
     /// The log sources, in the order of the configuration.
-    pub fn sources(&self) -> &[Arc<SourceMetrics>] {
-        &self.sources
+    pub fn sources(&self) -> Vec<Arc<SourceMetrics>> {
+        self.current.read().sources().to_vec()
     }
 
     /// What became of snapshots.
@@ -117,10 +128,11 @@ impl Metrics {
 
     /// Reads every value but those that tell how writing them went.
     pub fn gather(&self) -> Gathered {
-        for leg in &self.legs {
+        let current = self.current.read();
+        for leg in current.legs() {
             leg.settle();
         }
-        Gathered(self.registry.gather())
+        Gathered(current.only_configured(self.registry.gather()))
     }
 
     /// The exposition of these values, and of how writing them went.

@@ -86,6 +86,7 @@ impl App {
         let storage = storage_path.map(Storage::open).transpose()?;
         let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
         let stored = stored.transpose()?.unwrap_or_default();
+        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
