@@ -8,6 +8,7 @@
 
 mod ends;
 mod eras;
+mod guest;
 mod listen;
 mod pause;
 mod play;
