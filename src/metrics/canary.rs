@@ -38,7 +38,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held, or its server is well and offers none.",
+                "1 while every stream of this leg is held, or rightly not: its server offers none, or paused it.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -153,6 +153,7 @@ impl Families {
             }),
             info: self.info.clone(),
             streamless: AtomicUsize::default(),
+            paused: AtomicUsize::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -172,6 +173,7 @@ pub struct LegMetrics {
     streams: IntGauge,
     /// Not exported: what `up` and the page need beside the streams held.
     streamless: AtomicUsize,
+    paused: AtomicUsize,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -240,7 +242,13 @@ impl LegMetrics {
             Event::NoStreamOver => {
                 self.streamless.fetch_sub(1, Ordering::Relaxed);
             }
-            Event::Paused => self.streams.dec(),
+            Event::Paused => {
+                self.streams.dec();
+                self.paused.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Resumed => {
+                self.paused.fetch_sub(1, Ordering::Relaxed);
+            }
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
@@ -251,7 +259,10 @@ impl LegMetrics {
                 self.streams.dec();
                 self.ended(end);
             }
-            Event::EndedPaused(end) => self.ended(end),
+            Event::EndedPaused(end) => {
+                self.paused.fetch_sub(1, Ordering::Relaxed);
+                self.ended(end);
+            }
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
@@ -263,9 +274,14 @@ impl LegMetrics {
         self.up.set(i64::from(self.is_up()));
     }
 
-    /// Whether every stream is held, or its server well and without one to hold.
+    /// Whether every stream is held, or rightly not: none is offered, or the server paused it.
     pub fn is_up(&self) -> bool {
-        self.held() + self.streamless() == self.wanted
+        self.held() + self.streamless() + self.paused() == self.wanted
+    }
+
+    /// Streams that the server paused, to be polled.
+    pub fn paused(&self) -> usize {
+        self.paused.load(Ordering::Relaxed)
     }
 
     /// Streams that the server does not offer, though it is well.
