@@ -11,7 +11,10 @@ use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
 
+mod planned;
+
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     up: IntGaugeVec,
     streams: IntGaugeVec,
@@ -127,6 +130,7 @@ impl Families {
             canary: plan.canary.to_owned(),
             leg: plan.leg,
             wanted: plan.streams,
+            configured: plan.interval,
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -169,6 +173,7 @@ pub struct LegMetrics {
     canary: String,
     leg: Leg,
     wanted: usize,
+    configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
     /// Not exported: what `up` and the page need beside the streams held.

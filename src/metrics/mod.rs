@@ -5,6 +5,7 @@
 //! start, so that `increase()` sees the first event.
 
 mod canary;
+mod current;
 mod exporter;
 mod histogram;
 mod log;
@@ -14,7 +15,10 @@ use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registr
 
 use histogram::{Histogram, HistogramVec};
 
+use current::Current;
+
 pub use canary::LegMetrics;
+pub use exporter::ConfigMetrics;
 pub use log::SourceMetrics;
 
 use crate::canary::Leg;
@@ -40,8 +44,8 @@ pub struct LegPlan<'a> {
 pub struct Metrics {
     registry: Registry,
     catalogue: Vec<Family>,
-    legs: Vec<Arc<LegMetrics>>,
-    sources: Vec<Arc<SourceMetrics>>,
+    current: Current,
+    config: ConfigMetrics,
 }
 
 impl Metrics {
@@ -54,54 +58,64 @@ impl Metrics {
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
-        Self {
-            legs: legs
-                .into_iter()
-                .map(|plan| Arc::new(canary.leg(plan)))
-                .collect(),
-            sources: sources
-                .into_iter()
-                .map(|name| Arc::new(log.source(name)))
-                .collect(),
+        let config = ConfigMetrics::register(&mut families);
+        let metrics = Self {
             registry: families.registry,
             catalogue: families.catalogue,
-        }
+            current: Current::new(canary, log),
+            config,
+        };
+        metrics.configure(legs, sources);
+        metrics
     }
 
-    /// The handles of one leg.
+    /// From now on these legs and sources are configured. Counters stay, also those of what is taken out, whose series
+    /// are hidden until it comes back. To be called when the tasks of what changed have ended.
+    pub fn configure<'a>(
+        &self,
+        legs: impl IntoIterator<Item = LegPlan<'a>>,
+        sources: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.current.configure(legs, sources);
+    }
+
+    /// How the configuration was loaded last.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.config
+    }
+
+    /// The handles of one leg that is configured.
     pub fn leg(&self, canary: &str, leg: Leg) -> Option<Arc<LegMetrics>> {
-        self.legs
-            .iter()
-            .find(|known| known.canary() == canary && known.leg() == leg)
-            .cloned()
+        let mut legs = self.legs().into_iter();
+        legs.find(|known| known.canary() == canary && known.leg() == leg)
     }
 
-    /// The handles of one log source.
+    /// The handles of one log source that is configured.
     pub fn source(&self, name: &str) -> Option<Arc<SourceMetrics>> {
-        self.sources
-            .iter()
-            .find(|known| known.name() == name)
-            .cloned()
+        let mut sources = self.sources().into_iter();
+        sources.find(|known| known.name() == name)
     }
 
     /// The legs, in the order of the configuration.
-    pub fn legs(&self) -> &[Arc<LegMetrics>] {
-        &self.legs
+    pub fn legs(&self) -> Vec<Arc<LegMetrics>> {
+        self.current.read().legs().to_vec()
     }
 
     /// The log sources, in the order of the configuration.
-    pub fn sources(&self) -> &[Arc<SourceMetrics>] {
-        &self.sources
+    pub fn sources(&self) -> Vec<Arc<SourceMetrics>> {
+        self.current.read().sources().to_vec()
     }
 
     /// The exposition in the Prometheus text format, version 0.0.4.
     pub fn render(&self) -> String {
-        for leg in &self.legs {
+        let current = self.current.read();
+        for leg in current.legs() {
             leg.settle();
         }
+        let families = current.only_configured(self.registry.gather());
         let mut text = String::new();
         // Encoding fails on a family without metrics or with a duplicate; `gather` gives neither.
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+        if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
             tracing::error!(%error, "the exposition is incomplete");
         }
         text

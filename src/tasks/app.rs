@@ -69,6 +69,7 @@ impl App {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
         let metrics = Arc::new(metrics(&config));
+        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
