@@ -1,6 +1,5 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +10,10 @@ use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
 
+mod absent;
 mod planned;
+
+use absent::Absent;
 
 /// The families, without series.
 #[derive(Debug)]
@@ -156,8 +158,7 @@ impl Families {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
             info: self.info.clone(),
-            streamless: AtomicUsize::default(),
-            paused: AtomicUsize::default(),
+            absent: Absent::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -176,9 +177,7 @@ pub struct LegMetrics {
     configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
-    /// Not exported: what `up` and the page need beside the streams held.
-    streamless: AtomicUsize,
-    paused: AtomicUsize,
+    absent: Absent,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -224,6 +223,7 @@ impl LegMetrics {
 
     /// Counts one event of one stream of this leg, at this wall-clock time.
     pub fn record(&self, event: &Event, wall: SystemTime) {
+        self.absent.record(event);
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
@@ -241,19 +241,10 @@ impl LegMetrics {
                 version,
                 session,
             } => {
-                self.streamless.fetch_add(1, Ordering::Relaxed);
                 self.negotiated(*transport, version, *session);
             }
-            Event::NoStreamOver => {
-                self.streamless.fetch_sub(1, Ordering::Relaxed);
-            }
-            Event::Paused => {
-                self.streams.dec();
-                self.paused.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::Resumed => {
-                self.paused.fetch_sub(1, Ordering::Relaxed);
-            }
+            Event::Paused => self.streams.dec(),
+            Event::NoStreamOver | Event::Resumed => {}
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
@@ -264,10 +255,7 @@ impl LegMetrics {
                 self.streams.dec();
                 self.ended(end);
             }
-            Event::EndedPaused(end) => {
-                self.paused.fetch_sub(1, Ordering::Relaxed);
-                self.ended(end);
-            }
+            Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
@@ -281,17 +269,17 @@ impl LegMetrics {
 
     /// Whether every stream is held, or rightly not: none is offered, or the server paused it.
     pub fn is_up(&self) -> bool {
-        self.held() + self.streamless() + self.paused() == self.wanted
+        self.held() + self.not_offered() + self.paused() == self.wanted
     }
 
     /// Streams that the server paused, to be polled.
     pub fn paused(&self) -> usize {
-        self.paused.load(Ordering::Relaxed)
+        self.absent.paused()
     }
 
     /// Streams that the server does not offer, though it is well.
-    pub fn streamless(&self) -> usize {
-        self.streamless.load(Ordering::Relaxed)
+    pub fn not_offered(&self) -> usize {
+        self.absent.not_offered()
     }
 
     /// Streams held now.

@@ -27,7 +27,7 @@ pub fn leg(metrics: &LegMetrics, canary: &Canary, url: &Url, at: SystemTime) -> 
         up: metrics.is_up(),
         streams_held: metrics.held() as u64,
         streams_wanted: metrics.wanted() as u64,
-        streams_not_offered: metrics.streamless() as u64,
+        streams_not_offered: metrics.not_offered() as u64,
         streams_paused: metrics.paused() as u64,
         connects,
         connects_failed: metrics.failures(),
