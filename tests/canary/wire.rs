@@ -307,6 +307,7 @@ fn a_polled_stream_goes_on_from_its_last_event() {
                 Event::Held { .. },
                 Event::Paused,
                 Event::Connecting,
+                Event::SessionKept,
                 Event::Resumed
             ]
         ),

@@ -92,6 +92,9 @@ impl Canary {
         self.state = State::Held;
         self.failures = 0;
         self.set_aside = None;
+        if self.session_was_good {
+            self.tell(Event::SessionKept);
+        }
         if self.paused.take().is_some() {
             self.tell(Event::Resumed);
         }
