@@ -173,9 +173,9 @@ impl Format {
         }
     }
 
-    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request
-    /// and sessions, times, the connection and the content type may be left out, and need not be any:
-    /// most lines are ordinary requests, and of those only what shows that an upstream lives is asked.
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request,
+    /// sessions, status and [`Record::retried`], the rest may be left out, and need not be any: most
+    /// lines are ordinary requests that nobody asks more about.
     ///
     /// # Errors
     /// The kind of damage, to be counted.

@@ -151,7 +151,8 @@ impl Format {
         self.parse_if(line, |_| true)
     }
 
-    /// Reads one line, its times and the connection's number only if `wanted` says so of the rest.
+    /// Reads one line, its upstream, times and the connection's number only if `wanted` says so of the
+    /// rest.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.

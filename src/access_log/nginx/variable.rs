@@ -132,8 +132,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Fills in the request, its sessions, and how its upstreams answered: cheap, and all that is
-    /// asked of most requests. Each answer says whether its upstream is there to be reached.
+    /// Fills in the request, its sessions, its status, and whether several upstreams were tried: cheap,
+    /// and all that is asked of most requests.
     ///
     /// # Errors
     /// [`UnparsedKind::Number`] where the status is none.
@@ -148,7 +148,8 @@ impl<'a> Values<'a> {
         record.mcp_method = self.get(Variable::McpMethod);
         self.target(record);
         record.status = self.read(Variable::Status, status)?;
-        self.upstream(record);
+        let upstreams = self.raw(Variable::Upstream);
+        record.retried = upstreams.is_some_and(|raw| search::position(b' ', raw).is_some());
         Ok(())
     }
 
@@ -169,6 +170,7 @@ impl<'a> Values<'a> {
     /// # Errors
     /// [`UnparsedKind::Number`] where a number or a time is none.
     pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+        self.upstream(record);
         record.ended = self.ended()?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
