@@ -258,6 +258,8 @@ pub struct Record<'a> {
     pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
+    /// Whether the last upstream accepted the connection.
+    pub upstream_connected: Option<bool>,
     /// The proxy's number for the client's connection.
     pub connection: Option<u64>,
     /// The client's address.

@@ -37,6 +37,8 @@ pub(super) enum Variable {
     Upstream,
     /// `$upstream_header_time`.
     UpstreamHeaderTime,
+    /// `$upstream_connect_time`.
+    UpstreamConnectTime,
     /// `$connection`.
     Connection,
     /// `$http_mcp_session_id`.
@@ -72,6 +74,7 @@ impl Variable {
             "request_time" => Self::Duration,
             "upstream_addr" => Self::Upstream,
             "upstream_header_time" => Self::UpstreamHeaderTime,
+            "upstream_connect_time" => Self::UpstreamConnectTime,
             "connection" => Self::Connection,
             "http_mcp_session_id" => Self::SessionSent,
             "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
@@ -157,7 +160,8 @@ impl<'a> Values<'a> {
     #[inline]
     fn upstream(&self, record: &mut Record<'a>) {
         record.completed = self.raw(Variable::Completion).map(|raw| raw == b"OK");
-        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(headers_came);
+        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(has_time);
+        record.upstream_connected = self.raw(Variable::UpstreamConnectTime).map(has_time);
         if let Some(raw) = self.get(Variable::Upstream) {
             let (last, retried) = last_of_list(raw);
             (record.upstream, record.retried) = (value::present(last), retried);
@@ -249,8 +253,8 @@ fn tried_in_vain(raw: &[u8]) -> Option<&[u8]> {
     group.get(..memchr::memmem::rfind(group, b", ")?)
 }
 
-/// Whether the last upstream's headers came: a time stands where they did.
-fn headers_came(raw: &[u8]) -> bool {
+/// Whether the last upstream came so far: a time stands where it did.
+fn has_time(raw: &[u8]) -> bool {
     value::present(last_of_list(raw).0).is_some()
 }
 
@@ -281,8 +285,8 @@ mod tests {
                 "{raw}"
             );
         }
-        assert!(headers_came(b"-, 0.001"));
-        assert!(!headers_came(b"0.001, -"));
-        assert!(!headers_came(b""));
+        assert!(has_time(b"-, 0.001"));
+        assert!(!has_time(b"0.001, -"));
+        assert!(!has_time(b""));
     }
 }
