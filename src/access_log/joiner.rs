@@ -4,16 +4,17 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Closed, Event};
 use super::nginx::error::{self, Level, Subject};
-use super::{Format, Record, UnparsedKind, apache, caddy, join};
-use crate::reason::Reason;
+use super::{Format, Record, UnparsedKind, apache, caddy, nginx};
 
 /// Streams, and what a second log says about them.
 #[derive(Debug)]
 pub(super) enum Joiner {
     /// nginx: access and error log.
-    Nginx(join::Joiner),
+    Nginx(nginx::join::Joiner),
     /// Apache: access and error log.
     Apache(apache::join::Joiner),
     /// Caddy: access and runtime log, in two files or in one.
@@ -22,11 +23,26 @@ pub(super) enum Joiner {
     Alone,
 }
 
+/// What a restart goes on from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Saved {
+    /// Nothing is held.
+    #[default]
+    Nothing,
+    /// nginx's.
+    Nginx(nginx::join::Saved),
+    /// Apache's.
+    Apache(apache::join::Saved),
+    /// Caddy's.
+    Caddy(caddy::join::Saved),
+}
+
 impl Joiner {
     /// The join for this format.
     pub(super) fn new(format: &Format, has_error_log: bool) -> Self {
         match format {
-            Format::Nginx(_) => Self::Nginx(join::Joiner::new(has_error_log)),
+            Format::Nginx(_) => Self::Nginx(nginx::join::Joiner::new(has_error_log)),
             Format::Apache(_) => Self::Apache(apache::join::Joiner::new(has_error_log)),
             Format::Caddy(_) => Self::Caddy(caddy::join::Joiner::new(has_error_log)),
             Format::HaProxy(_) | Format::Envoy(_) | Format::Traefik(_) | Format::Rules(_) => {
@@ -44,10 +60,10 @@ impl Joiner {
         out: &mut Vec<Event>,
     ) {
         match self {
-            Self::Nginx(join) => join.stream(now, line, record, out),
-            Self::Apache(join) => join.stream(now, record, closed(line, record), out),
-            Self::Caddy(join) => join.stream(now, record, closed(line, record), out),
-            Self::Alone => out.push(Event::StreamClosed(closed(line, record))),
+            Self::Nginx(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Apache(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Caddy(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Alone => out.push(Event::StreamClosed(Closed::of(line, record))),
         }
     }
 
@@ -104,6 +120,29 @@ impl Joiner {
         }
     }
 
+    /// What is held.
+    pub(super) fn save(&self) -> Saved {
+        match self {
+            Self::Nginx(join) => Saved::Nginx(join.save()),
+            Self::Apache(join) => Saved::Apache(join.save()),
+            Self::Caddy(join) => Saved::Caddy(join.save()),
+            Self::Alone => Saved::Nothing,
+        }
+    }
+
+    /// Goes on from what was held; what another format's join held is decided.
+    pub(super) fn resume(&mut self, now: Instant, saved: Saved, out: &mut Vec<Event>) {
+        match (self, saved) {
+            (Self::Nginx(join), Saved::Nginx(saved)) => join.resume(now, saved),
+            (Self::Apache(join), Saved::Apache(saved)) => join.resume(now, saved),
+            (Self::Caddy(join), Saved::Caddy(saved)) => join.resume(now, saved),
+            (_, Saved::Nginx(saved)) => saved.decide(out),
+            (_, Saved::Apache(saved)) => saved.decide(out),
+            (_, Saved::Caddy(saved)) => saved.decide(out),
+            (_, Saved::Nothing) => {}
+        }
+    }
+
     /// Decides every stream that is held.
     pub(super) fn finish(&mut self, out: &mut Vec<Event>) {
         match self {
@@ -115,19 +154,8 @@ impl Joiner {
     }
 }
 
-/// The end of a stream, as far as its line tells it.
-fn closed(line: u64, record: &Record<'_>) -> Closed {
-    let address = record.upstream_address();
-    Closed {
-        line,
-        reason: record.verdict.unwrap_or(Reason::Unknown),
-        duration: record.duration,
-        upstream: address.map(|raw| String::from_utf8_lossy(raw).into()),
-    }
-}
-
 fn nginx_error(
-    join: &mut join::Joiner,
+    join: &mut nginx::join::Joiner,
     now: Instant,
     line: &[u8],
     out: &mut Vec<Event>,

@@ -5,16 +5,18 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::envelope::{self, Envelope};
 use super::event::{Closed, Event, LineKind};
-use super::joiner::Joiner;
-use super::rules::{Ended, Told};
+use super::joiner::{self, Joiner};
+use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
 use super::{Format, Record, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
-/// How Holter's own canaries begin their `User-Agent`.
-pub const OWN_USER_AGENT: &[u8] = b"holter/";
+/// How Holter's own canaries begin their `User-Agent`; JSON may escape the slash (HAProxy's `json` does).
+const OWN_USER_AGENT: [&[u8]; 2] = [b"holter/", br"holter\/"];
 
 /// One source: a proxy's access log, and its error log if there is one.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let wanted = |record: &Record<'_>| record.has_session() || self.rule.asks(record);
+        let wanted = |record: &Record<'_>| record.has_session() || self.rule.may_hold(record);
         let parsed = self.format.parse_if(without_return(line), wanted);
         self.record(now, &parsed, out)
     }
@@ -105,7 +107,7 @@ impl Reader {
         }
         let mut inner = <[Envelope; 2]>::default();
         let request = request(self.lines, record, &mut inner);
-        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+        if (record.user_agent).is_some_and(is_own) {
             // Its session is its own affair; that the upstream answers it is a fact about that.
             self.sessions.note(now, &request);
             self.late_verdicts(out);
@@ -176,12 +178,38 @@ impl Reader {
         self.join.tick(now, out);
     }
 
+    /// What is read and not yet told, to be gone on from after a restart.
+    pub fn held(&self) -> Held {
+        Held {
+            join: self.join.save(),
+            ended: self.ended.save(),
+        }
+    }
+
+    /// Goes on from what another reader held. Numbers of lines begin anew.
+    pub fn resume(&mut self, now: Instant, held: Held, out: &mut Vec<Event>) {
+        self.ended = Ended::resume(held.ended);
+        self.join.resume(now, held.join, out);
+    }
+
     /// Decides every stream that is held: no line will follow.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         self.join.finish(out);
         self.sessions.finish();
         self.late_verdicts(out);
     }
+}
+
+/// What a reader has read and not yet told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    join: joiner::Saved,
+    ended: ended::Saved,
+}
+
+/// Whether this is how Holter's own canaries name themselves.
+pub(super) fn is_own(user_agent: &[u8]) -> bool {
+    (OWN_USER_AGENT.iter()).any(|own| user_agent.starts_with(own))
 }
 
 /// A line without the carriage return that may end it.

@@ -9,9 +9,12 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{Entry, Subject};
 use crate::access_log::event::{Closed, Event};
 use crate::access_log::held::Held;
+use crate::access_log::key::Key;
 use crate::access_log::{ClientConnection, Record, UnparsedKind};
 use crate::reason::Reason;
 
@@ -34,15 +37,20 @@ pub(crate) struct Joiner {
     has_error_log: bool,
     streams: Held<Stream>,
     entries: Held<HeldEntry>,
-    failures: Held<(Box<[u8]>, Option<Reason>)>,
+    failures: Held<Failure>,
     notices: Held<Notice>,
     lost_entries: bool,
+    key: Key,
 }
 
-#[derive(Debug)]
+/// A thread's failed connection, and why if that is known.
+type Failure = (Box<[u8]>, Option<Reason>);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stream {
     facts: Facts,
-    client: Option<Box<[u8]>>,
+    /// The address, hashed.
+    client: Option<u64>,
     port: Option<u16>,
     error_id: Option<Box<[u8]>>,
     ended_us: Option<i64>,
@@ -50,7 +58,7 @@ struct Stream {
 }
 
 /// What of a line decides.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Facts {
     status: Option<u16>,
     connection: Option<ClientConnection>,
@@ -58,18 +66,20 @@ struct Facts {
     nothing_logged: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldEntry {
     at_us: i64,
-    client: Option<Box<[u8]>>,
+    /// The address, hashed.
+    client: Option<u64>,
     port: Option<u16>,
+    /// Without the client's address.
     head: Box<[u8]>,
     reason: Reason,
     after_headers: bool,
 }
 
 /// The server cut its streams about then.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Notice {
     from_us: i64,
     until_us: i64,
@@ -93,18 +103,18 @@ impl Joiner {
         out: &mut Vec<Event>,
     ) {
         self.tick(now, out);
-        let stream = Stream::of(record, closed);
+        let stream = Stream::of(record, closed, self.key);
         if stream.facts.is_settled() {
             let reason = stream.facts.alone();
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(entry) = self.entries.take_nearest(|entry| entry.distance(&stream)) {
             let reason = stream.facts.with(entry.reason);
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if !self.has_error_log {
             let reason = stream.facts.alone();
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(oldest) = self.streams.push(now, stream) {
             evicted(oldest, out);
@@ -156,7 +166,7 @@ impl Joiner {
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop_due(now) {
             let reason = self.decide(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
         self.entries.forget(now);
         self.failures.forget(now);
@@ -168,7 +178,7 @@ impl Joiner {
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop() {
             let reason = self.decide(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
@@ -185,15 +195,15 @@ impl Joiner {
         let Some(reason) = reason else { return };
         let entry = HeldEntry {
             at_us,
-            client: entry.client.map(Box::from),
+            client: entry.client.map(|client| self.key.hash(client)),
             port: entry.port,
-            head: entry.head.into(),
+            head: super::error::without_client(entry.head),
             reason,
             after_headers: entry.after_headers,
         };
         if let Some(stream) = self.streams.take_nearest(|stream| entry.distance(stream)) {
             let reason = stream.facts.with(reason);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         } else if self.entries.push(now, entry).is_some() {
             self.lost_entries = true;
             out.push(Event::JoinEvicted);
@@ -285,7 +295,7 @@ impl Facts {
 
 fn evicted(stream: Stream, out: &mut Vec<Event>) {
     let reason = stream.facts.alone();
-    out.extend([stream.close(reason), Event::JoinEvicted]);
+    out.extend([stream.closed.because(reason), Event::JoinEvicted]);
 }
 
 impl HeldEntry {
@@ -322,7 +332,7 @@ impl HeldEntry {
 }
 
 impl Stream {
-    fn of(record: &Record<'_>, closed: Closed) -> Self {
+    fn of(record: &Record<'_>, closed: Closed, key: Key) -> Self {
         let id = record.error_id.filter(|id| *id != b"-" && !id.is_empty());
         Self {
             facts: Facts {
@@ -330,19 +340,12 @@ impl Stream {
                 connection: record.client_connection,
                 nothing_logged: record.error_id == Some(b"-"),
             },
-            client: record.client.map(Box::from),
+            client: record.client.map(|client| key.hash(client)),
             port: record.client_port,
             error_id: id.map(Box::from),
             ended_us: record.ended_us,
             closed,
         }
-    }
-
-    fn close(self, reason: Reason) -> Event {
-        Event::StreamClosed(Closed {
-            reason,
-            ..self.closed
-        })
     }
 }
 
@@ -355,6 +358,10 @@ fn apart(at: i64, since: i64) -> i64 {
         apart
     }
 }
+
+mod saved;
+
+pub(crate) use saved::Saved;
 
 #[cfg(test)]
 mod tests;

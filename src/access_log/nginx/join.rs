@@ -4,20 +4,16 @@
 //! held for a window of the reader's time. One connection carries several requests, so an entry
 //! must also be of the same second, upstream and phase. It does not know what lines look like.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::event::{Closed, Event};
-use super::nginx::error::{Entry, Phase};
+use serde::{Deserialize, Serialize};
+
+use super::error::{Entry, Phase};
 use super::reason::{self, Line, Silence};
-use super::{Record, Stamp};
+use crate::access_log::event::{Closed, Event};
+use crate::access_log::held::{Held, WINDOW};
+use crate::access_log::{Record, Stamp};
 use crate::reason::Reason;
-
-/// How long a stream waits for its entry, and an entry for its stream.
-pub const WINDOW: Duration = Duration::from_secs(2);
-
-/// Most streams, and most entries, that are held.
-pub const MAX_HELD: usize = 4096;
 
 /// All zones are whole quarters of an hour apart: the error log's naive local time and the access
 /// log's are compared within one.
@@ -25,44 +21,43 @@ const QUARTER: i64 = 15 * 60;
 
 /// Holds streams and entries until they meet.
 #[derive(Debug, Default)]
-pub struct Joiner {
+pub(crate) struct Joiner {
     has_error_log: bool,
-    streams: VecDeque<HeldStream>,
-    entries: VecDeque<HeldEntry>,
+    streams: Held<HeldStream>,
+    entries: Held<HeldEntry>,
     shows_clients: bool,
     draining: u32,
     worker_gone: Option<Instant>,
     entry_evicted: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldStream {
-    until: Instant,
     connection: u64,
     /// Whether it is a POST's: a connection may carry one and a GET within a second.
     posts: bool,
     ended: Option<Stamp>,
     facts: Line,
-    line: u64,
-    duration: Option<Duration>,
+    /// The last one tried, as written: a group's name where none was live.
     upstream: Option<Box<str>>,
+    closed: Closed,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldEntry {
-    until: Instant,
     connection: u64,
     at: i64,
     reason: Reason,
     phase: Phase,
     /// Whether the request is a POST. Where none is named, it ends every stream on its connection.
     posts: Option<bool>,
+    /// Its address, without the path: clients write that.
     upstream: Option<Box<[u8]>>,
 }
 
 impl Joiner {
     /// A joiner; without an error log every stream is decided alone and at once.
-    pub fn new(has_error_log: bool) -> Self {
+    pub(crate) fn new(has_error_log: bool) -> Self {
         Self {
             has_error_log,
             ..Self::default()
@@ -70,38 +65,42 @@ impl Joiner {
     }
 
     /// Takes a stream's record: decides it, or holds it.
-    pub fn stream(&mut self, now: Instant, line: u64, record: &Record<'_>, out: &mut Vec<Event>) {
+    pub(crate) fn stream(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        closed: Closed,
+        out: &mut Vec<Event>,
+    ) {
         self.tick(now, out);
         let stream = HeldStream {
-            until: later(now),
             connection: record.connection.unwrap_or_default(),
             posts: record.method == Some(b"POST"),
             ended: record.ended,
             facts: Line::of(record),
-            line,
-            duration: record.duration,
-            upstream: record.upstream.map(text),
+            upstream: (record.upstream).map(|raw| String::from_utf8_lossy(raw).into()),
+            closed,
         };
         let joins = record.connection.is_some() && stream.facts.is_open();
         let found = joins.then(|| self.take_entry(&stream)).flatten();
         if let Some(reason) = found {
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         } else if joins && self.has_error_log {
-            self.hold_stream(stream, out);
+            self.hold_stream(now, stream, out);
         } else {
             let reason = reason::unjoined(stream.facts, Silence::default());
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
     /// Says whether, for the streams that come next, the error log's silence means anything. Where
     /// it does not, a stream is decided at once, by an entry that came before or alone.
-    pub fn set_error_log(&mut self, speaks: bool) {
+    pub(crate) fn set_error_log(&mut self, speaks: bool) {
         self.has_error_log = speaks;
     }
 
     /// Takes an entry of the error log, written at this naive local second.
-    pub fn entry(&mut self, now: Instant, at: i64, entry: &Entry<'_>, out: &mut Vec<Event>) {
+    pub(crate) fn entry(&mut self, now: Instant, at: i64, entry: &Entry<'_>, out: &mut Vec<Event>) {
         self.tick(now, out);
         let posts = match entry.request {
             None => None,
@@ -111,17 +110,15 @@ impl Joiner {
             Some(_) => return,
         };
         let entry = HeldEntry {
-            until: later(now),
             connection: entry.connection,
             at,
             reason: entry.reason,
             phase: entry.phase,
             posts,
-            upstream: entry.upstream.map(Box::from),
+            upstream: entry.upstream.map(|upstream| address(upstream).into()),
         };
-        while let Some(at) = self.streams.iter().position(|stream| entry.ends(stream)) {
-            let stream = self.streams.remove(at);
-            out.extend(stream.map(|stream| stream.close(entry.reason)));
+        while let Some(stream) = self.streams.take_oldest(|stream| entry.ends(stream)) {
+            out.push(stream.closed.because(entry.reason));
             if entry.posts.is_some() {
                 return;
             }
@@ -131,22 +128,22 @@ impl Joiner {
 
     /// Notes that there is an error log that shows errors, configured or not: in a container's output
     /// its lines stand among the access log's.
-    pub fn shows_errors(&mut self) {
+    pub(crate) fn shows_errors(&mut self) {
         self.has_error_log = true;
     }
 
     /// Notes that the error log shows messages about clients: it has shown one of level `info`.
-    pub fn shows_clients(&mut self) {
+    pub(crate) fn shows_clients(&mut self) {
         self.shows_clients = true;
     }
 
     /// Notes that a worker began to shut down.
-    pub fn worker_drains(&mut self) {
+    pub(crate) fn worker_drains(&mut self) {
         self.draining = self.draining.saturating_add(1);
     }
 
     /// Notes that a worker is gone; the streams that it cut are logged about then.
-    pub fn worker_gone(&mut self, now: Instant) {
+    pub(crate) fn worker_gone(&mut self, now: Instant) {
         if self.draining > 0 {
             self.draining -= 1;
             self.worker_gone = Some(now);
@@ -154,37 +151,30 @@ impl Joiner {
     }
 
     /// When [`Joiner::tick`] is due.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.streams.front().map(|stream| stream.until)
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.streams.deadline()
     }
 
     /// Decides the streams whose window is over, and forgets old entries.
-    pub fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
-        while self
-            .streams
-            .front()
-            .is_some_and(|stream| stream.until <= now)
-        {
-            self.decide_oldest(out);
+    pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
+        while let Some((until, stream)) = self.streams.pop_due_at(now) {
+            self.decide(until, stream, out);
         }
-        while self.entries.front().is_some_and(|entry| entry.until <= now) {
-            self.entries.pop_front();
-        }
+        while self.entries.pop_due(now).is_some() {}
     }
 
     /// Decides every stream, as at the end of both files.
-    pub fn finish(&mut self, out: &mut Vec<Event>) {
-        while !self.streams.is_empty() {
-            self.decide_oldest(out);
+    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
+        while let Some(until) = self.streams.deadline() {
+            if let Some(stream) = self.streams.pop() {
+                self.decide(until, stream, out);
+            }
         }
     }
 
-    fn decide_oldest(&mut self, out: &mut Vec<Event>) {
-        if let Some(stream) = self.streams.pop_front() {
-            let silence = self.silence(stream.until);
-            let reason = reason::unjoined(stream.facts, silence);
-            out.push(stream.close(reason));
-        }
+    fn decide(&self, until: Instant, stream: HeldStream, out: &mut Vec<Event>) {
+        let reason = reason::unjoined(stream.facts, self.silence(until));
+        out.push(stream.closed.because(reason));
     }
 
     /// What it means that a stream's window, which ended then, passed without an entry: nothing, if
@@ -209,39 +199,48 @@ impl Joiner {
 
     /// The newest entry that ends this stream; older ones are tries that failed before.
     fn take_entry(&mut self, stream: &HeldStream) -> Option<Reason> {
-        let at = self.entries.iter().rposition(|entry| entry.ends(stream))?;
-        let entry = self.entries.get(at)?;
-        let reason = entry.reason;
-        if entry.posts.is_some() {
-            self.entries.remove(at);
+        let entry = (self.entries.iter().rev()).find(|entry| entry.ends(stream))?;
+        let (reason, of_one) = (entry.reason, entry.posts.is_some());
+        if of_one {
+            self.entries.take_newest(|entry| entry.ends(stream));
         }
         Some(reason)
     }
 
-    fn hold_stream(&mut self, stream: HeldStream, out: &mut Vec<Event>) {
-        if self.streams.len() >= MAX_HELD {
-            self.evict_stream(out);
+    fn hold_stream(&mut self, now: Instant, stream: HeldStream, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.push(now, stream) {
+            evicted(oldest, out);
         }
-        self.streams.push_back(stream);
     }
 
     /// Decides the oldest stream without waiting longer, and counts that.
-    pub fn evict_stream(&mut self, out: &mut Vec<Event>) {
-        if let Some(oldest) = self.streams.pop_front() {
-            let reason = reason::unjoined(oldest.facts, Silence::default());
-            out.push(oldest.close(reason));
-            out.push(Event::JoinEvicted);
+    pub(crate) fn evict_stream(&mut self, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.pop() {
+            evicted(oldest, out);
         }
     }
 
     fn hold_entry(&mut self, now: Instant, entry: HeldEntry, out: &mut Vec<Event>) {
-        if self.entries.len() >= MAX_HELD {
-            self.entries.pop_front();
+        if self.entries.push(now, entry).is_some() {
             self.entry_evicted = Some(now);
             out.push(Event::JoinEvicted);
         }
-        self.entries.push_back(entry);
     }
+}
+
+fn evicted(stream: HeldStream, out: &mut Vec<Event>) {
+    let reason = reason::unjoined(stream.facts, Silence::default());
+    out.extend([stream.closed.because(reason), Event::JoinEvicted]);
+}
+
+/// An upstream's address out of `address/path`; a socket's ends before the second colon.
+fn address(upstream: &[u8]) -> &[u8] {
+    let (scheme, rest, end) = match upstream.strip_prefix(b"unix:") {
+        Some(rest) => (5, rest, b':'),
+        None => (0, upstream, b'/'),
+    };
+    let length = memchr::memchr(end, rest).unwrap_or(rest.len());
+    upstream.get(..scheme + length).unwrap_or(upstream)
 }
 
 impl HeldEntry {
@@ -286,25 +285,9 @@ impl HeldEntry {
     }
 }
 
-impl HeldStream {
-    fn close(self, reason: Reason) -> Event {
-        Event::StreamClosed(Closed {
-            line: self.line,
-            reason,
-            duration: self.duration,
-            // A group's name, written where no upstream was live, is no replica.
-            upstream: self.upstream.filter(|upstream| upstream.contains(':')),
-        })
-    }
-}
+mod saved;
 
-fn later(now: Instant) -> Instant {
-    now.checked_add(WINDOW).unwrap_or(now)
-}
-
-fn text(raw: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(raw).into()
-}
+pub(crate) use saved::Saved;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Which entry ends which stream, in both orders of arrival, and what the caps cost.
 
+use std::time::Duration;
+
 use super::*;
+use crate::access_log::held::MAX_HELD;
 use crate::reason::Reason::*;
 
 #[expect(
@@ -9,6 +12,10 @@ use crate::reason::Reason::*;
 )]
 fn start() -> Instant {
     Instant::now()
+}
+
+fn stream(join: &mut Joiner, now: Instant, line: u64, record: &Record<'_>, out: &mut Vec<Event>) {
+    join.stream(now, record, Closed::of(line, record), out);
 }
 
 /// 09:59:41 UTC; the error log's clock is an hour and a half ahead.
@@ -52,13 +59,13 @@ fn check(record: &Record<'_>, entries: &[(i64, Entry<'_>)], expected: Reason) {
     for stream_first in [true, false] {
         let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
         if stream_first {
-            join.stream(now, 1, record, &mut out);
+            stream(&mut join, now, 1, record, &mut out);
         }
         for (at, entry) in entries {
             join.entry(now, *at, entry, &mut out);
         }
         if !stream_first {
-            join.stream(now, 1, record, &mut out);
+            stream(&mut join, now, 1, record, &mut out);
         }
         join.tick(now + WINDOW, &mut out);
         let got = reasons(&out);
@@ -163,10 +170,10 @@ fn a_connections_end_ends_all_its_streams() {
         ..entry(ClientClose, Phase::Client)
     };
     let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
-    join.stream(now, 1, &record(200, false), &mut out);
-    join.stream(now, 2, &record(200, false), &mut out);
+    stream(&mut join, now, 1, &record(200, false), &mut out);
+    stream(&mut join, now, 2, &record(200, false), &mut out);
     join.entry(now, LOCAL, &gone, &mut out);
-    join.stream(now, 3, &record(200, false), &mut out);
+    stream(&mut join, now, 3, &record(200, false), &mut out);
     assert_eq!(reasons(&out), [ClientClose; 3]);
 }
 
@@ -174,8 +181,8 @@ fn a_connections_end_ends_all_its_streams() {
 fn one_entry_ends_one_stream() {
     let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
     join.entry(now, LOCAL, &entry(ClientReset, Phase::Client), &mut out);
-    join.stream(now, 1, &record(200, false), &mut out);
-    join.stream(now, 2, &record(200, false), &mut out);
+    stream(&mut join, now, 1, &record(200, false), &mut out);
+    stream(&mut join, now, 2, &record(200, false), &mut out);
     join.finish(&mut out);
     assert_eq!(reasons(&out), [ClientReset, ClientClose]);
 }
@@ -192,7 +199,7 @@ fn without_anything_to_join_nothing_is_held() {
         (true, record(404, true), Http4xx),
     ] {
         let (mut join, mut out) = (Joiner::new(has_error_log), Vec::new());
-        join.stream(start(), 1, &record, &mut out);
+        stream(&mut join, start(), 1, &record, &mut out);
         assert_eq!((reasons(&out), join.deadline()), (vec![expected], None));
     }
 }
@@ -200,7 +207,7 @@ fn without_anything_to_join_nothing_is_held() {
 #[test]
 fn the_window_is_kept() {
     let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
-    join.stream(now, 1, &record(200, true), &mut out);
+    stream(&mut join, now, 1, &record(200, true), &mut out);
     assert_eq!(join.deadline(), Some(now + WINDOW));
     join.tick(now + WINDOW - Duration::from_millis(1), &mut out);
     assert_eq!(out, []);
@@ -211,7 +218,7 @@ fn the_window_is_kept() {
         &mut out,
     );
     assert_eq!(reasons(&out), [ServerClose]);
-    join.stream(now + 2 * WINDOW, 2, &record(200, true), &mut out);
+    stream(&mut join, now + 2 * WINDOW, 2, &record(200, true), &mut out);
     join.finish(&mut out);
     assert_eq!(reasons(&out), [ServerClose; 2], "the entry was forgotten");
 }
@@ -221,7 +228,13 @@ fn a_drain_needs_a_worker_that_drains() {
     let decide = |prepare: fn(&mut Joiner, Instant), after: u32| {
         let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
         prepare(&mut join, now);
-        join.stream(now + after * WINDOW, 1, &record(200, false), &mut out);
+        stream(
+            &mut join,
+            now + after * WINDOW,
+            1,
+            &record(200, false),
+            &mut out,
+        );
         join.finish(&mut out);
         reasons(&out)
     };
@@ -245,7 +258,7 @@ fn a_drain_needs_a_worker_that_drains() {
 fn caps_hold_and_cost_certainty_only() {
     let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
     for line in 0..=MAX_HELD as u64 {
-        join.stream(now, line, &record(200, true), &mut out);
+        stream(&mut join, now, line, &record(200, true), &mut out);
     }
     assert_eq!(join.streams.len(), MAX_HELD);
     assert_eq!(
@@ -269,7 +282,7 @@ fn caps_hold_and_cost_certainty_only() {
         connection: Some(0),
         ..record(200, true)
     };
-    join.stream(now, 1, &first, &mut out);
+    stream(&mut join, now, 1, &first, &mut out);
     join.finish(&mut out);
     assert_eq!(reasons(&out), [Unknown], "its entry was the one evicted");
 }
@@ -277,8 +290,14 @@ fn caps_hold_and_cost_certainty_only() {
 #[test]
 fn time_that_goes_back_harms_nothing() {
     let (mut join, later, mut out) = (Joiner::new(true), start() + 9 * WINDOW, Vec::new());
-    join.stream(later, 1, &record(200, true), &mut out);
-    join.stream(later - 5 * WINDOW, 2, &record(200, true), &mut out);
+    stream(&mut join, later, 1, &record(200, true), &mut out);
+    stream(
+        &mut join,
+        later - 5 * WINDOW,
+        2,
+        &record(200, true),
+        &mut out,
+    );
     join.tick(later - 6 * WINDOW, &mut out);
     assert_eq!(out, []);
     join.tick(later + WINDOW, &mut out);
@@ -293,7 +312,7 @@ fn a_groups_name_is_no_upstream() {
             upstream: Some(upstream),
             ..record(502, true)
         };
-        join.stream(now, 1, &record, &mut out);
+        stream(&mut join, now, 1, &record, &mut out);
         let Some(Event::StreamClosed(closed)) = out.pop() else {
             panic!("not closed");
         };
@@ -306,18 +325,18 @@ fn where_the_error_log_does_not_speak_its_silence_means_nothing() {
     let (mut join, now) = (Joiner::new(true), start());
     join.set_error_log(false);
     let mut out = Vec::new();
-    join.stream(now, 1, &record(200, true), &mut out);
+    stream(&mut join, now, 1, &record(200, true), &mut out);
     assert_eq!(reasons(&out), [Unknown]);
     let mut out = Vec::new();
     join.entry(now, LOCAL, &entry(IdleTimeout, Phase::Body), &mut out);
-    join.stream(now, 2, &record(200, true), &mut out);
+    stream(&mut join, now, 2, &record(200, true), &mut out);
     assert_eq!(reasons(&out), [IdleTimeout]);
 }
 
 #[test]
 fn an_evicted_stream_is_decided_without_waiting() {
     let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
-    join.stream(now, 1, &record(200, true), &mut out);
+    stream(&mut join, now, 1, &record(200, true), &mut out);
     join.evict_stream(&mut out);
     join.evict_stream(&mut out);
     assert_eq!(reasons(&out), [Unknown]);
