@@ -217,8 +217,8 @@ fn a_stream_over_http_1() {
             Reason::ProtocolError,
         ),
         (
-            "405",
-            Script::Fin(&["HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n"]),
+            "403",
+            Script::Fin(&["HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"]),
             Reason::Http4xx,
         ),
         (

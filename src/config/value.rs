@@ -39,6 +39,8 @@ const OWN_HEADERS: &[&str] = &[
     "content-length",
     "content-type",
     "last-event-id",
+    "mcp-method",
+    "mcp-name",
     "mcp-protocol-version",
     "mcp-session-id",
     "transfer-encoding",
@@ -171,7 +173,7 @@ pub(super) fn transport(text: &str) -> Checked<Transport> {
     }
     let known: Vec<_> = Transport::ALL.iter().map(|t| t.as_str()).collect();
     let why = match text {
-        "listen" | "sse" | "websocket" => "is not in this version",
+        "websocket" => "is not in this version",
         _ => "is unknown",
     };
     Err(format!(

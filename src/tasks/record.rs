@@ -5,14 +5,19 @@
 use std::sync::Arc;
 
 use super::clock;
+use super::pair::PairRecorder;
 use crate::access_log::event::{Closed, Event as LogEvent};
 use crate::canary::{End, Event};
 use crate::metrics::{LegMetrics, SourceMetrics};
 use crate::status::journal::{self, Origin, SharedJournal};
 
-/// Tells of one canary leg.
+/// Tells of one canary slot.
 #[derive(Clone, Debug)]
 pub struct LegRecorder {
+    /// Which of the leg's streams.
+    pub slot: usize,
+    /// Shared by the slots of both legs.
+    pub pair: Arc<PairRecorder>,
     /// Its series.
     pub metrics: Arc<LegMetrics>,
     /// Shared by all recorders.
@@ -25,15 +30,26 @@ impl LegRecorder {
         self.metrics.record(event, clock::wall());
         let (canary, leg) = (self.metrics.canary(), self.metrics.leg());
         match event {
-            Event::Held { transport, version } => {
+            Event::Held {
+                transport, version, ..
+            } => {
                 tracing::info!(canary, %leg, %transport, version, "stream held");
+            }
+            Event::NoStream {
+                transport, version, ..
+            } => {
+                tracing::info!(canary, %leg, %transport, version, "the server offers no stream");
+            }
+            Event::Paused => {
+                tracing::debug!(canary, %leg, "the server ended the connection to be polled")
             }
             Event::ConnectFailed(reason) => tracing::warn!(canary, %leg, %reason, "no stream"),
             Event::SessionLost(cause) => tracing::warn!(canary, %leg, %cause, "session lost"),
             Event::Late => tracing::warn!(canary, %leg, "heartbeat late"),
-            Event::Ended(end) => self.ended(*end),
+            Event::Ended(end) | Event::EndedPaused(end) => self.ended(*end),
             _ => {}
         }
+        self.pair.record(leg, self.slot, event);
     }
 
     fn ended(&self, end: End) {
