@@ -91,7 +91,13 @@ impl Canary {
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
         self.failures = 0;
-        (self.paused, self.set_aside) = (None, None);
+        self.set_aside = None;
+        if self.session_was_good {
+            self.tell(Event::SessionKept);
+        }
+        if self.paused.take().is_some() {
+            self.tell(Event::Resumed);
+        }
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
         self.tell(Event::Held {
