@@ -18,3 +18,4 @@ mod sessions;
 mod sse;
 mod stream;
 mod survival;
+mod wire;
