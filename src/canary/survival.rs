@@ -213,6 +213,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_row_of_the_table() {
         for (row, seen, reading) in [
             (
