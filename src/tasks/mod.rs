@@ -10,6 +10,7 @@ pub mod clock;
 pub mod http;
 pub mod log;
 pub mod record;
+pub mod reload;
 pub mod signal;
 mod source;
 pub mod stdin;
