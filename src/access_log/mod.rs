@@ -4,6 +4,8 @@
 //! One file or folder a proxy, one variant of [`Format`] each. It does not know where lines come
 //! from (files, syslog, a test), what time it is, or what is done with the [`event::Event`]s.
 
+use serde::{Deserialize, Serialize};
+
 use std::time::Duration;
 
 use crate::label::label;
@@ -19,6 +21,7 @@ pub mod haproxy;
 pub(crate) mod held;
 mod joiner;
 mod json;
+mod key;
 pub mod nginx;
 pub mod reader;
 pub mod rules;
@@ -301,7 +304,7 @@ impl<'a> Record<'a> {
 }
 
 /// What became of the client's connection at the end of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientConnection {
     /// It broke before the answer was complete.
     Aborted,
@@ -321,7 +324,7 @@ pub enum Written {
 }
 
 /// A moment as a log wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Milliseconds since 1970-01-01 UTC.
     pub unix_ms: i64,

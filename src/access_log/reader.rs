@@ -5,10 +5,12 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::envelope::{self, Envelope};
 use super::event::{Closed, Event, LineKind};
-use super::joiner::Joiner;
-use super::rules::{Ended, Told};
+use super::joiner::{self, Joiner};
+use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
 use super::{Format, Record, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
@@ -176,12 +178,33 @@ impl Reader {
         self.join.tick(now, out);
     }
 
+    /// What is read and not yet told, to be gone on from after a restart.
+    pub fn held(&self) -> Held {
+        Held {
+            join: self.join.save(),
+            ended: self.ended.save(),
+        }
+    }
+
+    /// Goes on from what another reader held. Numbers of lines begin anew.
+    pub fn resume(&mut self, now: Instant, held: Held, out: &mut Vec<Event>) {
+        self.ended = Ended::resume(held.ended);
+        self.join.resume(now, held.join, out);
+    }
+
     /// Decides every stream that is held: no line will follow.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         self.join.finish(out);
         self.sessions.finish();
         self.late_verdicts(out);
     }
+}
+
+/// What a reader has read and not yet told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    join: joiner::Saved,
+    ended: ended::Saved,
 }
 
 /// Whether this is how Holter's own canaries name themselves.

@@ -9,20 +9,25 @@ mod current;
 mod exporter;
 mod histogram;
 mod log;
+mod restore;
+mod storage;
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
-
-use histogram::{Histogram, HistogramVec};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use current::Current;
+use histogram::{Histogram, HistogramVec};
+use restore::Stored;
 
 pub use canary::LegMetrics;
 pub use exporter::ConfigMetrics;
 pub use log::SourceMetrics;
+pub use restore::Gathered;
+pub use storage::StorageMetrics;
 
 use crate::canary::Leg;
 use crate::label::Label;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +51,10 @@ pub struct Metrics {
     catalogue: Vec<Family>,
     current: Current,
     config: ConfigMetrics,
+    stored: BTreeMap<String, Stored>,
+    storage: StorageMetrics,
+    /// Gathered when the other values are written: these tell whether they could be.
+    late: Registry,
 }
 
 impl Metrics {
@@ -59,11 +68,17 @@ impl Metrics {
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
         let config = ConfigMetrics::register(&mut families);
+        let mut late = Families::default();
+        let storage = StorageMetrics::register(&mut families, &mut late);
+        families.catalogue.append(&mut late.catalogue);
         let metrics = Self {
             registry: families.registry,
             catalogue: families.catalogue,
             current: Current::new(canary, log),
             config,
+            stored: families.stored,
+            storage,
+            late: late.registry,
         };
         metrics.configure(legs, sources);
         metrics
@@ -106,19 +121,29 @@ impl Metrics {
         self.current.read().sources().to_vec()
     }
 
-    /// The exposition in the Prometheus text format, version 0.0.4.
-    pub fn render(&self) -> String {
+    /// What became of snapshots.
+    pub fn storage(&self) -> &StorageMetrics {
+        &self.storage
+    }
+
+    /// Reads every value but those that tell how writing them went.
+    pub fn gather(&self) -> Gathered {
         let current = self.current.read();
         for leg in current.legs() {
             leg.settle();
         }
-        let families = current.only_configured(self.registry.gather());
-        let mut text = String::new();
-        // Encoding fails on a family without metrics or with a duplicate; `gather` gives neither.
-        if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
-            tracing::error!(%error, "the exposition is incomplete");
-        }
-        text
+        Gathered(current.only_configured(self.registry.gather()))
+    }
+
+    /// The exposition of these values, and of how writing them went.
+    pub fn text(&self, mut gathered: Gathered) -> String {
+        gathered.0.extend(self.late.gather());
+        gathered.text()
+    }
+
+    /// The exposition of this moment.
+    pub fn render(&self) -> String {
+        self.text(self.gather())
     }
 
     /// Every family that can appear, in the order of registration.
@@ -145,12 +170,16 @@ pub struct Family {
 struct Families {
     registry: Registry,
     catalogue: Vec<Family>,
+    stored: BTreeMap<String, Stored>,
 }
 
 impl Families {
     fn counter(&mut self, name: &str, help: &str, labels: &[&'static str]) -> IntCounterVec {
         self.note("counter", name, help, labels);
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+        let family = self.register(IntCounterVec::new(Opts::new(name, help), labels));
+        let stored = Stored::Counter(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn gauge(&mut self, name: &str, help: &str, labels: &[&'static str]) -> GaugeVec {
@@ -171,7 +200,10 @@ impl Families {
         bounds: &'static [f64],
     ) -> HistogramVec {
         self.note("histogram", name, help, labels);
-        self.register(HistogramVec::new(name, help, labels, bounds))
+        let family = self.register(HistogramVec::new(name, help, labels, bounds));
+        let stored = Stored::Histogram(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn note(&mut self, kind: &'static str, name: &str, help: &str, labels: &[&'static str]) {

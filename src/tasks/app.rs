@@ -4,15 +4,20 @@
 //! and a log source; ends the admin server last, so that the last counts can still be scraped.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
 
 use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
 use super::http::{self, Http};
-use super::log::LogTask;
+use super::log::{LogTask, Reading};
 use super::record::{LegRecorder, SourceRecorder};
+use super::snapshots::{self, Readings, Snapshots};
 use super::stdin::{self, StdinTask};
+use super::storage::{self, Durability, Storage};
 use super::supervisor::{Failure, Supervisor};
 use super::syslog::{Socket, SyslogTask};
 use super::{canary, clock, signal};
@@ -20,6 +25,7 @@ use crate::canary::heartbeat::Expectation;
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config, Input};
 use crate::metrics::{LegPlan, Metrics};
+use crate::snapshot;
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
 use crate::syslog::Address;
@@ -38,6 +44,9 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("holter: {0}")]
     Http(#[from] http::BuildError),
+    /// The folder of the snapshots cannot be used.
+    #[error("holter: {0}")]
+    Storage(#[from] storage::OpenError),
     /// A source's address cannot be listened at.
     #[error("holter: {key}: cannot listen on {address}: {cause}")]
     Syslog {
@@ -57,28 +66,43 @@ pub struct App {
     views: Views,
     address: SocketAddr,
     journal: SharedJournal,
+    snapshots: Arc<Snapshots>,
 }
 
 impl App {
-    /// Binds the address and starts every task.
+    /// Binds the address and starts every task. With a folder to store in, goes on from what is there.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or the HTTP client cannot be set up.
-    pub async fn start(config: Config, listen_address: &str) -> Result<Self, StartError> {
+    /// When the address cannot be bound, the HTTP client cannot be set up, or the folder cannot be used.
+    pub async fn start(
+        config: Config,
+        listen_address: &str,
+        storage_path: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
         let metrics = Arc::new(metrics(&config));
+        let storage = storage_path.map(Storage::open).transpose()?;
+        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
+        let stored = stored.transpose()?.unwrap_or_default();
         metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         for canary in &config.canaries {
             spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
         }
+        let readings = Readings::default();
         for (i, source) in config.logs.iter().enumerate() {
-            spawn_source(&mut supervisor, i, source, &metrics, &journal)?;
+            let stored = stored.source(&source.name).cloned();
+            let started = spawn_source(&mut supervisor, i, source, &metrics, &journal, stored)?;
+            if let Some(reading) = started {
+                readings.add(reading);
+            }
         }
-        let views = views(config, &metrics, &journal);
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
+        snapshots.store_now(Durability::Process).await;
+        let views = views(config, &metrics, &journal, &snapshots);
         let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
         supervisor.spawn_server("admin", serving);
         views.set_ready();
@@ -88,6 +112,7 @@ impl App {
             views,
             address,
             journal,
+            snapshots,
         })
     }
 
@@ -110,6 +135,7 @@ impl App {
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
         self.supervisor.run(asked, WORKERS_GRACE).await?;
         let asked_at = clock::now();
+        self.snapshots.store_now(Durability::Power).await;
         let leave = async {
             let scrape = self.views.scrapes().final_scrape(asked_at).await;
             tracing::info!(?scrape, "waited for a last scrape");
@@ -199,15 +225,17 @@ fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
     }
 }
 
+/// Starts a source; gives the state of one whose lines can be read again.
 fn spawn_source(
     supervisor: &mut Supervisor,
     number: usize,
     source: &config::LogSource,
     metrics: &Metrics,
     journal: &SharedJournal,
-) -> Result<(), StartError> {
+    stored: Option<snapshot::Source>,
+) -> Result<Option<Arc<Mutex<Reading>>>, StartError> {
     let Some(metrics) = metrics.source(&source.name) else {
-        return Ok(());
+        return Ok(None);
     };
     for note in source.format.limits() {
         tracing::warn!(source = source.name, "log_format: {note}");
@@ -219,8 +247,10 @@ fn spawn_source(
     let (name, stop) = (format!("log {}", source.name), supervisor.workers_stop());
     match &source.input {
         Input::Files { access, error } => {
-            let task = LogTask::new(source, access, error, recorder);
+            let task = LogTask::new(source, access, error, recorder, stored);
+            let reading = task.reading();
             supervisor.spawn(name, task.run(stop));
+            return Ok(Some(reading));
         }
         Input::Syslog { access, error } => {
             let bind = |key: &str, address: &Address| bind(number, source, key, address);
@@ -237,7 +267,7 @@ fn spawn_source(
             supervisor.spawn(name, async { drop(task.run(stop).await) });
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn bind(
@@ -255,11 +285,21 @@ fn bind(
     Ok(socket)
 }
 
-fn views(config: Config, metrics: &Arc<Metrics>, journal: &SharedJournal) -> Views {
+fn views(
+    config: Config,
+    metrics: &Arc<Metrics>,
+    journal: &SharedJournal,
+    snapshots: &Arc<Snapshots>,
+) -> Views {
     let started_at = clock::wall();
-    let (rendered, viewed, journal) = (Arc::clone(metrics), Arc::clone(metrics), journal.clone());
-    let status = move || status(&config, &viewed, &journal, started_at);
-    Views::new(move || rendered.render(), status)
+    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    let snapshots = Arc::clone(snapshots);
+    let answer = move || {
+        let snapshots = Arc::clone(&snapshots);
+        async move { snapshots.answer().await }
+    };
+    let status = move || status(&config, &metrics, &journal, started_at);
+    Views::new(answer, status)
 }
 
 fn status(

@@ -6,11 +6,13 @@
 //! and, where the body has no length and no chunks, a killed one and a clean end (both
 //! `server_close`).
 
+use serde::{Deserialize, Serialize};
+
 use crate::access_log::Record;
 use crate::reason::Reason;
 
 /// What of a line decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The status the client got.
     pub status: Option<u16>,
