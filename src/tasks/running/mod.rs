@@ -3,28 +3,28 @@
 //! Owns the rule of a reload: what can fail is done before anything changes; what is configured as before is not
 //! touched; what changed takes up where it was left. Reads no configuration and decides nothing about one.
 
+mod canary;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot};
-use url::Url;
 
 use super::app::StartError;
-use super::canary;
-use super::http::{self, Http};
 use super::log::{LogTask, Reading};
-use super::record::{LegRecorder, SourceRecorder};
+use super::record::SourceRecorder;
 use super::snapshots::Readings;
 use super::stdin::{self, StdinTask};
 use super::supervisor::{Failure, Supervisor, Worker};
 use super::syslog::{Socket, SyslogTask};
-use crate::canary::heartbeat::Expectation;
-use crate::canary::{Leg, Settings};
 use crate::config::{self, Config, Input, LogSource};
-use crate::metrics::{LegPlan, Metrics};
+use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::status::journal::SharedJournal;
 use crate::syslog::Address;
+
+use canary::{LegClients, RunningCanary, clients};
+pub(super) use canary::{legs, plans};
 
 /// All that runs for the configuration.
 pub(super) struct Running {
@@ -35,11 +35,6 @@ pub(super) struct Running {
     sources: Vec<RunningSource>,
     /// Standard input, while no source reads it: a second reader would miss what the first has begun to read.
     stdin: Option<stdin::Input>,
-}
-
-struct RunningCanary {
-    config: config::Canary,
-    workers: Vec<Worker>,
 }
 
 struct RunningSource {
@@ -61,13 +56,6 @@ pub(super) struct Prepared {
     clients: Vec<Vec<LegClients>>,
     /// At the addresses that no source listens at yet.
     sockets: Vec<Socket>,
-}
-
-/// One leg's way out: a client for each stream.
-struct LegClients {
-    leg: Leg,
-    url: Url,
-    http: Vec<Http>,
 }
 
 /// What is there to be taken up.
@@ -149,17 +137,24 @@ impl Running {
         supervisor: &mut Supervisor,
         grace: Duration,
     ) -> Result<Left, Failure> {
+        let mut gone = Vec::new();
         let is_leaving = |one: &mut RunningCanary| !config.canaries.contains(&one.config);
         let canaries: Vec<_> = self.canaries.extract_if(.., is_leaving).collect();
         let is_leaving = |one: &mut RunningSource| !config.logs.contains(&one.config);
         let sources: Vec<_> = self.sources.extract_if(.., is_leaving).collect();
-        let mut workers: Vec<_> = canaries.into_iter().flat_map(|one| one.workers).collect();
+        let mut workers = Vec::new();
+        for canary in canaries {
+            let legs = legs(&canary.config);
+            gone.extend(legs.filter_map(|(leg, _)| self.metrics.leg(&canary.config.name, leg)));
+            workers.extend(canary.workers);
+        }
         let mut leaves = Vec::new();
         for source in sources {
             workers.push(source.worker);
             leaves.push((source.config.name, source.leaves));
         }
         supervisor.retire(workers, grace).await?;
+        gone.iter().for_each(|leg| leg.retire());
         let mut left = Left::default();
         for (name, leaves) in leaves {
             match leaves {
@@ -186,7 +181,7 @@ impl Running {
         for canary in &config.canaries {
             if !self.has_canary(canary) {
                 let legs = clients.next().unwrap_or_default();
-                let running = self.canary(canary, legs, supervisor);
+                let running = RunningCanary::start(canary, legs, self, supervisor);
                 self.canaries.push(running);
             }
         }
@@ -208,36 +203,6 @@ impl Running {
 
     fn has_source(&self, source: &LogSource) -> bool {
         self.sources.iter().any(|one| one.config == *source)
-    }
-
-    fn canary(
-        &self,
-        canary: &config::Canary,
-        legs: Vec<LegClients>,
-        supervisor: &mut Supervisor,
-    ) -> RunningCanary {
-        let mut workers = Vec::new();
-        for LegClients { leg, url, http } in legs {
-            let Some(metrics) = self.metrics.leg(&canary.name, leg) else {
-                continue;
-            };
-            let recorder = LegRecorder {
-                metrics,
-                journal: self.journal.clone(),
-            };
-            for (slot, http) in http.into_iter().enumerate() {
-                let settings = settings(canary, leg, url.clone());
-                let recorder = recorder.clone();
-                let name = format!("canary {} {leg} {slot}", canary.name);
-                workers.push(supervisor.spawn_worker(name, |stop| {
-                    canary::run(settings, http, stop, move |event| recorder.record(event))
-                }));
-            }
-        }
-        RunningCanary {
-            config: canary.clone(),
-            workers,
-        }
     }
 
     /// Starts a source; `None` if it has no series, or a socket was not prepared: neither can be.
@@ -297,64 +262,6 @@ impl Running {
             worker,
             leaves,
         })
-    }
-}
-
-/// The legs of a canary that are configured, and where they go.
-pub(super) fn legs(canary: &config::Canary) -> impl Iterator<Item = (Leg, &Url)> {
-    [(Leg::Direct, &canary.direct), (Leg::Proxy, &canary.proxy)]
-        .into_iter()
-        .filter_map(|(leg, url)| Some((leg, url.as_ref()?)))
-}
-
-/// The series that a configuration's canaries need.
-pub(super) fn plans(config: &Config) -> impl Iterator<Item = LegPlan<'_>> {
-    config.canaries.iter().flat_map(|canary| {
-        legs(canary).map(|(leg, _)| LegPlan {
-            canary: &canary.name,
-            leg,
-            streams: canary.streams,
-            interval: canary.heartbeat.expected,
-        })
-    })
-}
-
-fn clients(canary: &config::Canary) -> Result<Vec<LegClients>, http::BuildError> {
-    let leg = |(leg, url): (Leg, &Url)| {
-        let settings = http::Settings {
-            headers: canary.headers.clone(),
-            bearer_token_file: canary.bearer_token_file.clone(),
-            connect_timeout: canary.connect_timeout,
-            tls: url.scheme() == "https",
-        };
-        let first = Http::new(&settings)?;
-        let mut http = vec![first.clone()];
-        for _ in 1..canary.streams {
-            // Over HTTP/2 a client puts all its streams on one connection, and each should have its own.
-            http.push(match settings.tls {
-                true => Http::new(&settings)?,
-                false => first.clone(),
-            });
-        }
-        let url = url.clone();
-        Ok(LegClients { leg, url, http })
-    };
-    legs(canary).map(leg).collect()
-}
-
-fn settings(canary: &config::Canary, leg: Leg, url: Url) -> Settings {
-    let affinity = canary.affinity;
-    Settings {
-        leg,
-        url,
-        transport: canary.transport,
-        connect_timeout: canary.connect_timeout,
-        max_age: canary.max_age,
-        heartbeat: Expectation {
-            interval: canary.heartbeat.expected,
-            tolerance: canary.heartbeat.tolerance,
-        },
-        affinity: (!affinity.interval.is_zero()).then_some((affinity.interval, affinity.requests)),
     }
 }
 
