@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
-use crate::canary::{Event, Kind, Leg, LostCause, Transport};
+use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PHASES, PerLabel, timestamp};
+use crate::canary::{Event, Kind, Leg, LostCause, Phase, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
 
@@ -27,6 +27,8 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
+    phases: HistogramVec,
+    not_after: GaugeVec,
     info: IntGaugeVec,
 }
 
@@ -108,6 +110,17 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
+            phases: all.histogram(
+                "holter_canary_connect_phase_seconds",
+                "Time that each part of the way to a held stream took.",
+                &["canary", "leg", "phase"],
+                PHASES,
+            ),
+            not_after: all.gauge(
+                "holter_canary_tls_not_after_timestamp_seconds",
+                "When the server's certificate expires; absent until one was seen.",
+                LEG,
+            ),
             info: all.int_gauge(
                 "holter_canary_info",
                 "What was negotiated; always 1.",
@@ -150,6 +163,14 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
+            phases: Phase::ALL
+                .iter()
+                .map(|phase| {
+                    let labels = [plan.canary, plan.leg.as_str(), phase.as_str()];
+                    (*phase, self.phases.with_label_values(&labels))
+                })
+                .collect(),
+            not_after: self.not_after.clone(),
             info: self.info.clone(),
             observed: Mutex::default(),
         };
@@ -181,6 +202,8 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
+    phases: Vec<(Phase, Histogram)>,
+    not_after: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
 }
@@ -214,6 +237,8 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
+            Event::Phase(phase, took) => self.phase(*phase, *took),
+            Event::Certificate(not_after) => self.certificate(*not_after),
             Event::Held { transport, version } => {
                 self.streams.inc();
                 self.byte(wall);
@@ -305,6 +330,18 @@ impl LegMetrics {
         self.gap.observe(gap.as_secs_f64());
         let mut observed = self.lock();
         observed.longest_gap = observed.longest_gap.max(Some(gap));
+    }
+
+    fn phase(&self, phase: Phase, took: Duration) {
+        if let Some((_, histogram)) = self.phases.iter().find(|(known, _)| *known == phase) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    fn certificate(&self, not_after: SystemTime) {
+        let leg = [self.canary.as_str(), self.leg.as_str()];
+        let series = self.not_after.with_label_values(&leg);
+        series.set(timestamp(not_after));
     }
 
     fn expect(&self, interval: Duration) {

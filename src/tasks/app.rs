@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::ClientConfig;
+
 use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
 use super::http::{self, Http};
 use super::log::LogTask;
 use super::record::{LegRecorder, SourceRecorder};
 use super::supervisor::{Failure, Supervisor};
-use super::{canary, clock, signal};
+use super::{canary, clock, dial, signal};
 use crate::canary::heartbeat::Expectation;
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config};
@@ -57,8 +59,9 @@ impl App {
         let metrics = Arc::new(metrics(&config));
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
+        let tls = tls(&config)?;
         for canary in &config.canaries {
-            spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
+            spawn_canary(&mut supervisor, canary, tls.as_ref(), &metrics, &journal)?;
         }
         for source in &config.logs {
             spawn_source(&mut supervisor, source, &metrics, &journal);
@@ -130,9 +133,17 @@ fn metrics(config: &Config) -> Metrics {
     Metrics::new(plans, config.logs.iter().map(|source| source.name.as_str()))
 }
 
+/// Whom to trust. Loaded where some URL needs it, so that a container without certificates can watch plain HTTP.
+fn tls(config: &Config) -> Result<Option<ClientConfig>, http::BuildError> {
+    let needs = |(_, url): (Leg, &url::Url)| url.scheme() == "https";
+    let needed = config.canaries.iter().any(|canary| legs(canary).any(needs));
+    Ok(needed.then(dial::system_tls).transpose()?)
+}
+
 fn spawn_canary(
     supervisor: &mut Supervisor,
     canary: &config::Canary,
+    tls: Option<&ClientConfig>,
     metrics: &Metrics,
     journal: &SharedJournal,
 ) -> Result<(), StartError> {
@@ -144,24 +155,19 @@ fn spawn_canary(
             metrics,
             journal: journal.clone(),
         };
-        let http_settings = http::Settings {
+        let http = Http::new(&http::Settings {
             headers: canary.headers.clone(),
             bearer_token_file: canary.bearer_token_file.clone(),
             connect_timeout: canary.connect_timeout,
-            tls: url.scheme() == "https",
-        };
-        let shared = Http::new(&http_settings)?;
+            tls: tls.filter(|_| url.scheme() == "https").cloned(),
+        })?;
         for slot in 0..canary.streams {
             let settings = settings(canary, leg, url.clone());
-            // Over HTTP/2 a client puts all its streams on one connection, and each should have its own.
-            let http = if http_settings.tls {
-                Http::new(&http_settings)?
-            } else {
-                shared.clone()
-            };
             let recorder = recorder.clone();
             let stop = supervisor.workers_stop();
-            let task = canary::run(settings, http, stop, move |event| recorder.record(event));
+            let task = canary::run(settings, http.clone(), stop, move |event| {
+                recorder.record(event)
+            });
             supervisor.spawn(format!("canary {} {leg} {slot}", canary.name), task);
         }
     }
