@@ -1,7 +1,8 @@
 # make demo     see it work: nothing but the Rust toolchain is needed
 # make test     installs what the tests need, and runs them all
 # make check    format, lints, licences and sources, docs
-.PHONY: demo setup test check
+# make interop  holds Holter before real servers of every SDK, for minutes
+.PHONY: demo setup test check interop
 
 demo:
 	cargo run --locked -- demo
@@ -18,3 +19,7 @@ check: setup
 	cargo fetch --locked
 	tests/.tools/bin/cargo-deny --offline check licenses bans sources
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps
+
+interop: setup
+	tests/interop/setup
+	cargo test --locked --test interop

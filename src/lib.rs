@@ -15,7 +15,9 @@
 //! | [`config`] | text to a checked configuration, or every problem in it |
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |
+//! | [`verdict`] | settings known to cut streams: what to look at |
 //! | [`status`] | what the page and `/api/v1/status` show |
+//! | [`syslog`] | syslog on the wire: addresses, framing, drops |
 //!
 //! Shell: [`tasks`] (sockets, files, the clock, signals), [`commands`] (one file a command), [`lab`]
 //! (the laboratory that `holter demo` runs).
@@ -42,5 +44,7 @@ pub mod reason;
 pub mod replay;
 pub mod sse;
 pub mod status;
+pub mod syslog;
 pub mod tail;
 pub mod tasks;
+pub mod verdict;

@@ -12,7 +12,7 @@ use holter::access_log::rules::{EventKind, Preset, Rule, Rules};
 use holter::access_log::wrapping::Wrapping;
 use holter::access_log::{Format, nginx};
 use holter::canary::Transport;
-use holter::config::{Affinity, Canary, Config, Heartbeat, Problem};
+use holter::config::{Affinity, Canary, Config, Heartbeat, Input, Problem};
 use holter::reason::Reason;
 use proptest::prelude::*;
 
@@ -141,8 +141,11 @@ fn values_arrive_where_they_belong() {
     let format = nginx::Format::compile("$request $status").expect("compiled");
     assert_eq!(log.format, Format::Nginx(format));
     assert_eq!(
-        (&log.files[..], &log.error_files[..]),
-        (&["/f1".into(), "/f2".into()][..], &["/e".into()][..])
+        log.input,
+        Input::Files {
+            access: vec!["/f1".into(), "/f2".into()],
+            error: vec!["/e".into()],
+        }
     );
     assert_eq!(log.wrapping, Some(Wrapping::Cri));
     assert_eq!(log.streams.paths, ["/s"]);
@@ -274,7 +277,10 @@ fn is_judged(text: &str) -> bool {
         })
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
+    "syslog",
+    "error_syslog",
+    "stdin",
     "wrapping",
     "rules",
     "presets",

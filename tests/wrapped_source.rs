@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use holter::access_log::nginx::error;
-use holter::config::Config;
+use holter::config::{Config, Input};
 use holter::metrics::Metrics;
 use holter::status::journal::SharedJournal;
 use holter::tasks::log::LogTask;
@@ -49,7 +49,10 @@ async fn count(keys: &str, texts: &[(&str, &str)]) -> Counts {
         metrics: metrics.clone(),
         journal: SharedJournal::default(),
     };
-    let task = LogTask::new(&config.logs[0], recorder);
+    let Input::Files { access, error } = &config.logs[0].input else {
+        panic!("no files: {keys}");
+    };
+    let task = LogTask::new(&config.logs[0], access, error, recorder);
     for (name, text) in texts {
         append(&path(name), text);
     }

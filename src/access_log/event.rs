@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::UnparsedKind;
+use super::{Record, UnparsedKind};
 use crate::affinity::Verdict;
 use crate::label::label;
 use crate::reason::Reason;
@@ -52,6 +52,24 @@ pub struct Closed {
     pub duration: Option<Duration>,
     /// The upstream's address as the proxy writes it, where one was reached and is logged.
     pub upstream: Option<Box<str>>,
+}
+
+impl Closed {
+    /// The end of a stream, as far as its line tells it.
+    pub(super) fn of(line: u64, record: &Record<'_>) -> Self {
+        let address = record.upstream_address();
+        Self {
+            line,
+            reason: record.verdict.unwrap_or(Reason::Unknown),
+            duration: record.duration,
+            upstream: address.map(|raw| String::from_utf8_lossy(raw).into()),
+        }
+    }
+
+    /// The same end, now that its reason is known.
+    pub(super) fn because(self, reason: Reason) -> Event {
+        Event::StreamClosed(Self { reason, ..self })
+    }
 }
 
 label! {

@@ -4,9 +4,13 @@
 //! It does not know what waits, nor what makes two things belong together.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::join::{MAX_HELD, WINDOW};
+/// How long a stream waits for its entry, and an entry for its stream.
+pub(crate) const WINDOW: Duration = Duration::from_secs(2);
+
+/// Most streams, and most entries, that are held.
+pub(crate) const MAX_HELD: usize = 4096;
 
 /// What waits, oldest first.
 #[derive(Debug)]

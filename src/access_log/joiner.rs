@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use super::event::{Closed, Event};
 use super::nginx::error::{self, Level, Subject};
-use super::{Format, Record, UnparsedKind, apache, caddy, join};
-use crate::reason::Reason;
+use super::{Format, Record, UnparsedKind, apache, caddy, nginx};
 
 /// Streams, and what a second log says about them.
 #[derive(Debug)]
 pub(super) enum Joiner {
     /// nginx: access and error log.
-    Nginx(join::Joiner),
+    Nginx(nginx::join::Joiner),
     /// Apache: access and error log.
     Apache(apache::join::Joiner),
     /// Caddy: access and runtime log, in two files or in one.
@@ -26,7 +25,7 @@ impl Joiner {
     /// The join for this format.
     pub(super) fn new(format: &Format, has_error_log: bool) -> Self {
         match format {
-            Format::Nginx(_) => Self::Nginx(join::Joiner::new(has_error_log)),
+            Format::Nginx(_) => Self::Nginx(nginx::join::Joiner::new(has_error_log)),
             Format::Apache(_) => Self::Apache(apache::join::Joiner::new(has_error_log)),
             Format::Caddy(_) => Self::Caddy(caddy::join::Joiner::new(has_error_log)),
             Format::HaProxy(_) | Format::Envoy(_) | Format::Traefik(_) | Format::Rules(_) => {
@@ -44,10 +43,10 @@ impl Joiner {
         out: &mut Vec<Event>,
     ) {
         match self {
-            Self::Nginx(join) => join.stream(now, line, record, out),
-            Self::Apache(join) => join.stream(now, record, closed(line, record), out),
-            Self::Caddy(join) => join.stream(now, record, closed(line, record), out),
-            Self::Alone => out.push(Event::StreamClosed(closed(line, record))),
+            Self::Nginx(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Apache(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Caddy(join) => join.stream(now, record, Closed::of(line, record), out),
+            Self::Alone => out.push(Event::StreamClosed(Closed::of(line, record))),
         }
     }
 
@@ -115,19 +114,8 @@ impl Joiner {
     }
 }
 
-/// The end of a stream, as far as its line tells it.
-fn closed(line: u64, record: &Record<'_>) -> Closed {
-    let address = record.upstream_address();
-    Closed {
-        line,
-        reason: record.verdict.unwrap_or(Reason::Unknown),
-        duration: record.duration,
-        upstream: address.map(|raw| String::from_utf8_lossy(raw).into()),
-    }
-}
-
 fn nginx_error(
-    join: &mut join::Joiner,
+    join: &mut nginx::join::Joiner,
     now: Instant,
     line: &[u8],
     out: &mut Vec<Event>,

@@ -13,8 +13,8 @@ use super::streams::{self, StreamRule};
 use super::{Format, Record, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
-/// How Holter's own canaries begin their `User-Agent`.
-pub const OWN_USER_AGENT: &[u8] = b"holter/";
+/// How Holter's own canaries begin their `User-Agent`; JSON may escape the slash (HAProxy's `json` does).
+const OWN_USER_AGENT: [&[u8]; 2] = [b"holter/", br"holter\/"];
 
 /// One source: a proxy's access log, and its error log if there is one.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let wanted = |record: &Record<'_>| record.has_session() || self.rule.asks(record);
+        let wanted = |record: &Record<'_>| record.has_session() || self.rule.may_hold(record);
         let parsed = self.format.parse_if(without_return(line), wanted);
         self.record(now, &parsed, out)
     }
@@ -105,7 +105,7 @@ impl Reader {
         }
         let mut inner = <[Envelope; 2]>::default();
         let request = request(self.lines, record, &mut inner);
-        if (record.user_agent).is_some_and(|agent| agent.starts_with(OWN_USER_AGENT)) {
+        if (record.user_agent).is_some_and(is_own) {
             // Its session is its own affair; that the upstream answers it is a fact about that.
             self.sessions.note(now, &request);
             self.late_verdicts(out);
@@ -182,6 +182,11 @@ impl Reader {
         self.sessions.finish();
         self.late_verdicts(out);
     }
+}
+
+/// Whether this is how Holter's own canaries name themselves.
+pub(super) fn is_own(user_agent: &[u8]) -> bool {
+    (OWN_USER_AGENT.iter()).any(|own| user_agent.starts_with(own))
 }
 
 /// A line without the carriage return that may end it.

@@ -11,7 +11,8 @@ pub const DEFAULT_PATHS: [&str; 2] = ["/mcp", "/sse"];
 pub const DEFAULT_METHOD: &str = "GET";
 
 /// What counts as a stream: one of these methods on one of these paths, or a POST there that asks for
-/// `subscriptions/listen`, unless the answer shows that it was none.
+/// `subscriptions/listen`, unless the answer shows that it was none; and whatever is answered there
+/// with `text/event-stream`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRule {
     /// Methods, in upper case.
@@ -36,13 +37,13 @@ impl StreamRule {
     /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
     /// either. A success of another content type is a page; an error's content type says nothing.
     pub fn holds(&self, record: &Record<'_>) -> bool {
-        self.asks(record) && answered(record)
+        let asked = self.is_method(record.method) || is_listen(record);
+        self.may_hold(record) && answered(record, asked)
     }
 
-    /// Whether the request asks for a stream, whatever the answer.
-    pub fn asks(&self, record: &Record<'_>) -> bool {
-        (self.is_method(record.method) || is_listen(record))
-            && record.path.is_some_and(|path| self.matches(path))
+    /// Whether the request is on a path of streams, whatever its method and answer.
+    pub fn may_hold(&self, record: &Record<'_>) -> bool {
+        record.path.is_some_and(|path| self.matches(path))
     }
 
     fn is_method(&self, method: Option<&[u8]>) -> bool {
@@ -59,19 +60,26 @@ impl StreamRule {
     }
 }
 
-/// Whether the answer can be a stream, or the refusal of one.
-fn answered(record: &Record<'_>) -> bool {
+/// Whether the answer is a stream, or the refusal of one that was asked for; where the content type is
+/// not logged, what was asked for decides.
+fn answered(record: &Record<'_>, asked: bool) -> bool {
     match record.status {
         Some(405 | 100..200 | 300..400) => false,
-        None | Some(200..300) => record.content_type.is_none_or(is_event_stream),
-        Some(_) => true,
+        None | Some(200..300) => record.content_type.map_or(asked, is_event_stream),
+        Some(_) => asked,
     }
 }
+
+/// The method of MCP 2026-07-28 that opens a stream; JSON may escape its slash (HAProxy's `json` does).
+const ASKED: [&[u8]; 2] = [b"subscriptions/listen", br"subscriptions\/listen"];
 
 /// Whether a POST asks for the stream of the stateless protocol, where the log shows it: `Mcp-Method:
 /// subscriptions/listen` (MCP 2026-07-28, Streamable HTTP).
 pub(super) fn is_listen(record: &Record<'_>) -> bool {
-    record.method == Some(b"POST") && record.mcp_method == Some(b"subscriptions/listen")
+    let asked = record
+        .mcp_method
+        .is_some_and(|asked| ASKED.contains(&asked));
+    record.method == Some(b"POST") && asked
 }
 
 fn trim(path: &[u8]) -> &[u8] {
@@ -80,10 +88,11 @@ fn trim(path: &[u8]) -> &[u8] {
 
 /// `text/event-stream`, whatever parameters follow.
 fn is_event_stream(content_type: &[u8]) -> bool {
-    const TYPE: &[u8] = b"text/event-stream";
-    content_type
-        .get(..TYPE.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    const TYPES: [&[u8]; 2] = [b"text/event-stream", br"text\/event-stream"];
+    TYPES.into_iter().any(|known| {
+        let start = content_type.get(..known.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -111,10 +120,19 @@ mod tests {
         check("GET", "/mcp", 200, None, true);
         check("GET", "/sse/", 200, None, true);
         check("GET", "/team/a/mcp", 200, None, true);
-        check("POST", "/mcp", 200, Some("text/event-stream"), false);
+        check("POST", "/mcp", 200, None, false);
         check("GET", "/mcp/x", 200, None, false);
         check("GET", "/mcpx", 200, None, false);
         check("GET", "/", 200, None, false);
+    }
+
+    #[test]
+    fn an_event_stream_is_one_whatever_asked_for_it() {
+        check("POST", "/mcp", 200, Some("text/event-stream"), true);
+        check("POST", "/mcp", 200, Some(r"text\/event-stream"), true);
+        check("POST", "/mcp", 200, Some("application/json"), false);
+        check("POST", "/mcp", 404, Some("text/event-stream"), false);
+        check("POST", "/x", 200, Some("text/event-stream"), false);
     }
 
     #[test]
@@ -148,6 +166,13 @@ mod tests {
                 "POST",
                 "/mcp",
                 Some("subscriptions/listen"),
+                true,
+            ),
+            (
+                &["GET"],
+                "POST",
+                "/mcp",
+                Some(r"subscriptions\/listen"),
                 true,
             ),
             (&["GET"], "POST", "/mcp", Some("tools/call"), false),

@@ -10,10 +10,12 @@
 //! | [`rpc`] | JSON-RPC messages: the few that a monitor says and reads |
 //! | [`heartbeat`] | gaps, the learned interval, late beats, bursts |
 //! | [`ending`] | evidence to reason and side |
+//! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
 pub mod ending;
+pub mod fingerprint;
 pub mod heartbeat;
 pub mod machine;
 pub mod protocol;
@@ -52,12 +54,16 @@ label! {
 label! {
     /// The transport that a canary speaks.
     pub enum Transport {
-        /// Found out: Streamable HTTP first, then HTTP+SSE.
+        /// Found out: the newest era that the server speaks and holds a stream in.
         Auto => "auto",
         /// HTTP+SSE of protocol version 2024-11-05.
         HttpSse => "http_sse",
         /// Streamable HTTP with sessions, 2025-03-26 to 2025-11-25.
         StreamableHttp => "streamable_http",
+        /// `subscriptions/listen` of protocol version 2026-07-28; no sessions.
+        Listen => "listen",
+        /// A plain event stream, of no protocol but the WHATWG clause's.
+        Sse => "sse",
     }
 }
 
@@ -94,8 +100,10 @@ pub enum Event {
     Held {
         /// What was negotiated.
         transport: Transport,
-        /// The protocol version, one of [`rpc::known_version`]'s.
+        /// The protocol version, one of [`rpc::known_version`]'s; `none` for a plain event stream.
         version: &'static str,
+        /// Whether requests carry a session; where none does, affinity does not apply.
+        session: bool,
     },
     /// Bytes arrived on the stream.
     Bytes,
@@ -111,6 +119,21 @@ pub enum Event {
     Burst,
     /// A held stream ended.
     Ended(End),
+    /// The server closed the connection of a stream that goes on (SEP-1699): it is asked for again.
+    Paused,
+    /// A paused stream was not to be had again: its pause was its end.
+    EndedPaused(End),
+    /// The server is well and offers no stream to hold.
+    NoStream {
+        /// What was negotiated.
+        transport: Transport,
+        /// The protocol version, one of [`rpc::known_version`]'s.
+        version: &'static str,
+        /// Whether requests carry a session; where none does, affinity does not apply.
+        session: bool,
+    },
+    /// A server without a stream is asked for one again, or did not answer any more.
+    NoStreamOver,
     /// Requests that carried a session and were answered by a replica that could tell.
     AffinityRequests(u64),
     /// Those of them that reached a replica without the session.

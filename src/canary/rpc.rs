@@ -1,6 +1,9 @@
 //! The few JSON-RPC messages that a monitor says and reads.
 //!
-//! Shapes: MCP specification, `basic/lifecycle` and `basic/utilities/ping`, 2024-11-05 to 2025-11-25.
+//! Shapes: MCP specification, `basic/lifecycle` and `basic/utilities/ping`, 2024-11-05 to 2025-11-25. What
+//! 2026-07-28 says instead is in [`modern`].
+
+pub mod modern;
 
 use serde_json::{Value, json};
 
@@ -19,7 +22,7 @@ pub fn known_version(version: &str) -> &'static str {
         "2025-03-26",
         "2025-06-18",
         "2025-11-25",
-        "2026-07-28",
+        modern::VERSION,
     ]
     .into_iter()
     .find(|known| *known == version)
@@ -83,18 +86,32 @@ pub enum Incoming {
     Ping(Value),
     /// Another request of the server.
     Request(Value),
-    /// A notification, or the answer to a request of ours that needs no reading.
+    /// `notifications/subscriptions/acknowledged`, with the id of the request that subscribed.
+    Acknowledged(Value),
+    /// `notifications/cancelled`, with the id of the request that it is about.
+    Cancelled(Value),
+    /// The result of another request of ours, by its id.
+    Done(Value),
+    /// The error in answer to another request of ours.
+    Failed {
+        /// The request's id.
+        id: Value,
+        /// The error's code; 0 where it has none.
+        code: i64,
+    },
+    /// Another notification.
     Other,
 }
 
 /// Reads a message; `None` where the text is no JSON-RPC message.
 pub fn read(text: &str) -> Option<Incoming> {
-    let message: Value = serde_json::from_str(text).ok()?;
-    let message = message.as_object()?;
+    let value: Value = serde_json::from_str(text).ok()?;
+    let message = value.as_object()?;
     if message.get("jsonrpc")?.as_str()? != "2.0" {
         return None;
     }
     let id = message.get("id").filter(|id| !id.is_null());
+    let at = |pointer: &str| value.pointer(pointer).cloned().unwrap_or(Value::Null);
     Some(match (message.get("method").and_then(Value::as_str), id) {
         (Some("ping"), Some(id)) => Incoming::Ping(id.clone()),
         (Some(_), Some(id)) => Incoming::Request(id.clone()),
@@ -109,6 +126,15 @@ pub fn read(text: &str) -> Option<Incoming> {
             },
             None => Incoming::InitializeFailed,
         },
+        (None, Some(id)) if message.contains_key("result") => Incoming::Done(id.clone()),
+        (None, Some(id)) => Incoming::Failed {
+            id: id.clone(),
+            code: at("/error/code").as_i64().unwrap_or(0),
+        },
+        (Some("notifications/subscriptions/acknowledged"), None) => {
+            Incoming::Acknowledged(at(modern::SUBSCRIPTION_ID))
+        }
+        (Some("notifications/cancelled"), None) => Incoming::Cancelled(at("/params/requestId")),
         _ => Incoming::Other,
     })
 }
@@ -150,7 +176,18 @@ mod tests {
         );
         check(
             r#"{"jsonrpc":"2.0","id":2,"result":{}}"#,
-            Some(Incoming::Other),
+            Some(Incoming::Done(2.into())),
+        );
+        check(
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"subscriptions/listen"}}"#,
+            Some(Incoming::Failed {
+                id: 7.into(),
+                code: -32601,
+            }),
+        );
+        check(
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"s"}}"#,
+            Some(Incoming::Cancelled("s".into())),
         );
         check("ping", None);
         check("[]", None);

@@ -22,8 +22,8 @@ pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
 fn limits(config: &Config) -> impl Iterator<Item = String> {
     let of = |source: &LogSource| {
         let name = source.name.clone();
-        let no_error_log = (source.error_files.is_empty() && source.format.has_second_log())
-            .then(|| "no error_files: most ends stay unknown".to_owned());
+        let no_error_log = (!source.has_error_log() && source.format.has_second_log())
+            .then(|| "no error log: most ends stay unknown".to_owned());
         let limits = source.format.limits().into_iter().chain(no_error_log);
         limits.map(move |limit| format!("log {name}: {limit}"))
     };

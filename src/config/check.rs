@@ -15,6 +15,7 @@ use super::{
 use crate::access_log::streams::StreamRule;
 use crate::access_log::{Format, Kind};
 
+mod input;
 mod rules;
 
 /// Checks a whole configuration.
@@ -32,6 +33,7 @@ pub(super) fn config(raw: &RawConfig, file: &str) -> Result<Config, Vec<Problem>
         raw.canaries.iter().map(|c| &c.value.name),
     );
     check.unique("log", "logs", raw.logs.iter().map(|l| &l.value.name));
+    check.inputs(&raw.logs);
     if raw.canaries.is_empty() && raw.logs.is_empty() {
         let place = Place {
             line: 1,
@@ -268,9 +270,6 @@ impl Check<'_> {
         let at = raw.referenced;
         let raw = &raw.value;
         let key = |key: &str| format!("{path}.{key}");
-        if raw.files.is_empty() {
-            self.report(at, &key("files"), "no files; expected a path or a pattern");
-        }
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
         let kind = self.required(raw.format.as_ref(), at, &key("format"), value::log_kind);
         let format = match kind {
@@ -281,24 +280,22 @@ impl Check<'_> {
             }
             None => None,
         };
-        let wrapping = self.value(&raw.wrapping, &key("wrapping"), value::wrapping);
-        let files = self.list(&raw.files, &key("files"), Check::log_file);
-        let error_files = self.list(&raw.error_files, &key("error_files"), Check::log_file);
+        let input = self.input(raw, at, path);
+        let wrapping = self.wrapping(raw, path);
         let streams = self.streams(&raw.streams, at, &key("streams"));
         Some(LogSource {
             name: name?,
             format: format?,
-            files,
-            error_files,
+            input: input?,
             wrapping: wrapping?,
             streams,
         })
     }
 
     fn log_format(&mut self, raw: &RawLog, kind: Kind, path: &str) -> Option<Format> {
-        if let (Kind::HaProxy | Kind::Envoy, Some(file)) = (kind, raw.error_files.first()) {
-            let message = format!("{kind} has no second log; expected no error_files");
-            self.report(file.referenced, &format!("{path}.error_files"), message);
+        if let (Kind::HaProxy | Kind::Envoy, Some((key, at))) = (kind, input::second_log(raw)) {
+            let message = format!("{kind} has no second log; expected no {key}");
+            self.report(at, &format!("{path}.{key}"), message);
         }
         let Some(text) = &raw.log_format else {
             return value::log_format(kind, kind.default_format()).ok();
@@ -328,14 +325,5 @@ impl Check<'_> {
                 check.value(text, path, value::method)
             }),
         }
-    }
-
-    fn log_file(&mut self, text: &Text, path: &str) -> Option<String> {
-        let pattern = self.value(text, path, value::pattern)?;
-        self.named_files.push(NamedFile {
-            place: self.place(text.referenced, path),
-            role: FileRole::Log(pattern.clone()),
-        });
-        Some(pattern)
     }
 }

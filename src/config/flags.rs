@@ -160,12 +160,7 @@ logs:
 - { name: nginx, format: nginx, files: ['/var/log/nginx/access*.log'], error_files: [/var/log/nginx/error.log] }";
         let from_file = Config::parse(file, "holter.yaml").expect("checked");
         assert_eq!(from_flags.canaries, from_file.canaries);
-        assert_eq!(from_flags.logs[0].files, from_file.logs[0].files);
-        assert_eq!(
-            from_flags.logs[0].error_files,
-            from_file.logs[0].error_files
-        );
-        assert_eq!(from_flags.logs[0].format, from_file.logs[0].format);
+        assert_eq!(from_flags.logs, from_file.logs);
     }
 
     #[test]

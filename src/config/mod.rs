@@ -21,6 +21,7 @@ use crate::access_log::Format;
 use crate::access_log::streams::StreamRule;
 use crate::access_log::wrapping::Wrapping;
 use crate::canary::Transport;
+use crate::syslog::Address;
 
 /// Most entries of any list in the configuration.
 pub const ENTRIES_MAX: usize = 100;
@@ -88,14 +89,44 @@ pub struct LogSource {
     pub name: String,
     /// Format of the access log.
     pub format: Format,
-    /// Paths or patterns of the access log; at least one.
-    pub files: Vec<String>,
-    /// Paths or patterns of the error log.
-    pub error_files: Vec<String>,
-    /// What stands around each line of the files; `None` is found out from each file's first lines.
+    /// Where its lines come from.
+    pub input: Input,
+    /// What stands around each line; `None` is found out from each file's first lines.
     pub wrapping: Option<Wrapping>,
     /// Which requests are streams.
     pub streams: StreamRule,
+}
+
+impl LogSource {
+    /// Whether an error log is read beside the access log.
+    pub fn has_error_log(&self) -> bool {
+        match &self.input {
+            Input::Files { error, .. } => !error.is_empty(),
+            Input::Syslog { error, .. } => error.is_some(),
+            Input::Stdin => false,
+        }
+    }
+}
+
+/// Where the lines of a log source come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// From files that are followed.
+    Files {
+        /// Paths or patterns of the access log; at least one.
+        access: Vec<String>,
+        /// Paths or patterns of the error log.
+        error: Vec<String>,
+    },
+    /// From sockets.
+    Syslog {
+        /// Where the access log is received.
+        access: Address,
+        /// Where the error log is received.
+        error: Option<Address>,
+    },
+    /// From standard input; of one source at most.
+    Stdin,
 }
 
 /// A file that the configuration names.

@@ -14,6 +14,7 @@ use crate::access_log::{Format, Kind};
 use crate::canary::Transport;
 use crate::label::Label;
 use crate::reason::Reason;
+use crate::syslog::Address;
 
 /// What a check answers.
 pub(super) type Checked<T> = Result<T, String>;
@@ -38,6 +39,8 @@ const OWN_HEADERS: &[&str] = &[
     "content-length",
     "content-type",
     "last-event-id",
+    "mcp-method",
+    "mcp-name",
     "mcp-protocol-version",
     "mcp-session-id",
     "transfer-encoding",
@@ -170,7 +173,7 @@ pub(super) fn transport(text: &str) -> Checked<Transport> {
     }
     let known: Vec<_> = Transport::ALL.iter().map(|t| t.as_str()).collect();
     let why = match text {
-        "listen" | "sse" | "websocket" => "is not in this version",
+        "websocket" => "is not in this version",
         _ => "is unknown",
     };
     Err(format!(
@@ -225,6 +228,24 @@ pub(super) fn pattern(text: &str) -> Checked<String> {
             error.pos + 1,
             error.msg
         )),
+    }
+}
+
+/// `logs[].syslog` and `logs[].error_syslog`.
+pub(super) fn syslog(text: &str) -> Checked<Address> {
+    text.parse().map_err(|_| {
+        format!(
+            "bad address {}; expected udp://IP:PORT, tcp://IP:PORT or unix:///PATH",
+            quote(text)
+        )
+    })
+}
+
+/// `logs[].stdin`: there is nothing to say but that it is read.
+pub(super) fn stdin(text: &str) -> Checked<()> {
+    match text {
+        "true" => Ok(()),
+        _ => Err(format!("bad value {}; expected true", quote(text))),
     }
 }
 

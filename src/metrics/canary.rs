@@ -1,14 +1,18 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+mod way;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PHASES, PerLabel, timestamp};
-use crate::canary::{Event, Kind, Leg, LostCause, Phase, Transport};
+use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
+use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::Reason;
+use way::{Way, WayFamilies};
 
 /// The families, without series.
 pub(super) struct Families {
@@ -27,8 +31,7 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
-    phases: HistogramVec,
-    not_after: GaugeVec,
+    way: WayFamilies,
     info: IntGaugeVec,
 }
 
@@ -39,7 +42,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held.",
+                "1 while every stream of this leg is held, or its server is well and offers none.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -110,17 +113,7 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
-            phases: all.histogram(
-                "holter_canary_connect_phase_seconds",
-                "Time that each part of the way to a held stream took.",
-                &["canary", "leg", "phase"],
-                PHASES,
-            ),
-            not_after: all.gauge(
-                "holter_canary_tls_not_after_timestamp_seconds",
-                "When the server's certificate expires; absent until one was seen.",
-                LEG,
-            ),
+            way: WayFamilies::register(all),
             info: all.int_gauge(
                 "holter_canary_info",
                 "What was negotiated; always 1.",
@@ -163,15 +156,9 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
-            phases: Phase::ALL
-                .iter()
-                .map(|phase| {
-                    let labels = [plan.canary, plan.leg.as_str(), phase.as_str()];
-                    (*phase, self.phases.with_label_values(&labels))
-                })
-                .collect(),
-            not_after: self.not_after.clone(),
+            way: self.way.leg(plan),
             info: self.info.clone(),
+            streamless: AtomicUsize::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -189,6 +176,8 @@ pub struct LegMetrics {
     wanted: usize,
     up: IntGauge,
     streams: IntGauge,
+    /// Not exported: what `up` and the page need beside the streams held.
+    streamless: AtomicUsize,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -202,8 +191,7 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
-    phases: Vec<(Phase, Histogram)>,
-    not_after: GaugeVec,
+    way: Way,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
 }
@@ -213,6 +201,8 @@ pub struct LegMetrics {
 pub struct Observed {
     /// What was negotiated last.
     pub negotiated: Option<(Transport, &'static str)>,
+    /// Whether requests carry a session, once negotiated.
+    pub session: Option<bool>,
     /// The heartbeat interval, configured or learned.
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
@@ -237,13 +227,29 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
-            Event::Phase(phase, took) => self.phase(*phase, *took),
-            Event::Certificate(not_after) => self.certificate(*not_after),
-            Event::Held { transport, version } => {
+            Event::Phase(phase, took) => self.way.took(*phase, *took),
+            Event::Certificate(not_after) => self.way.saw(*not_after),
+            Event::Held {
+                transport,
+                version,
+                session,
+            } => {
                 self.streams.inc();
                 self.byte(wall);
-                self.negotiated(*transport, version);
+                self.negotiated(*transport, version, *session);
             }
+            Event::NoStream {
+                transport,
+                version,
+                session,
+            } => {
+                self.streamless.fetch_add(1, Ordering::Relaxed);
+                self.negotiated(*transport, version, *session);
+            }
+            Event::NoStreamOver => {
+                self.streamless.fetch_sub(1, Ordering::Relaxed);
+            }
+            Event::Paused => self.streams.dec(),
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
@@ -252,9 +258,9 @@ impl LegMetrics {
             Event::Burst => self.bursts.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
-                self.disconnects.add(end.reason, 1);
-                self.duration.observe(end.age.as_secs_f64());
+                self.ended(end);
             }
+            Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
@@ -266,9 +272,14 @@ impl LegMetrics {
         self.up.set(i64::from(self.is_up()));
     }
 
-    /// Whether every stream is held.
+    /// Whether every stream is held, or its server well and without one to hold.
     pub fn is_up(&self) -> bool {
-        self.held() == self.wanted
+        self.held() + self.streamless() == self.wanted
+    }
+
+    /// Streams that the server does not offer, though it is well.
+    pub fn streamless(&self) -> usize {
+        self.streamless.load(Ordering::Relaxed)
     }
 
     /// Streams held now.
@@ -321,6 +332,11 @@ impl LegMetrics {
         *self.lock()
     }
 
+    fn ended(&self, end: &End) {
+        self.disconnects.add(end.reason, 1);
+        self.duration.observe(end.age.as_secs_f64());
+    }
+
     fn byte(&self, wall: SystemTime) {
         self.last_byte.set(timestamp(wall));
         self.lock().last_byte = Some(wall);
@@ -332,18 +348,6 @@ impl LegMetrics {
         observed.longest_gap = observed.longest_gap.max(Some(gap));
     }
 
-    fn phase(&self, phase: Phase, took: Duration) {
-        if let Some((_, histogram)) = self.phases.iter().find(|(known, _)| *known == phase) {
-            histogram.observe(took.as_secs_f64());
-        }
-    }
-
-    fn certificate(&self, not_after: SystemTime) {
-        let leg = [self.canary.as_str(), self.leg.as_str()];
-        let series = self.not_after.with_label_values(&leg);
-        series.set(timestamp(not_after));
-    }
-
     fn expect(&self, interval: Duration) {
         self.lock().interval = Some(interval);
         let leg = [self.canary.as_str(), self.leg.as_str()];
@@ -353,8 +357,12 @@ impl LegMetrics {
     }
 
     /// One info series a leg: the one before goes.
-    fn negotiated(&self, transport: Transport, version: &'static str) {
-        let before = self.lock().negotiated.replace((transport, version));
+    fn negotiated(&self, transport: Transport, version: &'static str, session: bool) {
+        let before = {
+            let mut observed = self.lock();
+            observed.session = Some(session);
+            observed.negotiated.replace((transport, version))
+        };
         let series = |(transport, version): (Transport, &'static str)| {
             [
                 self.canary.clone(),

@@ -25,6 +25,8 @@ label! {
         Upstreams => "holter_log_upstream_streams_closed_total",
         /// A session was forgotten before it was idle for long: its next request is not judged.
         Sessions => "holter_log_session_requests_total",
+        /// A syslog connection beyond the cap was closed unread.
+        Connections => "holter_log_lines_total",
         /// A stream was decided without waiting for the error log.
         Join => "holter_log_streams_closed_total",
     }
@@ -47,6 +49,7 @@ pub(super) struct Families {
     last_line: GaugeVec,
     rotations: IntCounterVec,
     lost: IntCounterVec,
+    dropped: IntCounterVec,
     capped: Arc<PerLabel<Capped>>,
 }
 
@@ -133,6 +136,11 @@ impl Families {
                 "Bytes of the logs that gave no line, by cause.",
                 &["source", "cause"],
             ),
+            dropped: all.counter(
+                "holter_log_datagrams_dropped_total",
+                "Datagrams of syslog over UDP that the kernel dropped before they were read.",
+                SOURCE,
+            ),
             capped: Arc::new(PerLabel::new(|metric: Capped| capped.with_label_values(&[metric.as_str()]))),
         }
     }
@@ -167,6 +175,7 @@ impl Families {
             lost: PerLabel::new(|cause: LossCause| {
                 self.lost.with_label_values(&[name, cause.as_str()])
             }),
+            dropped: counter(&self.dropped),
             capped: Arc::clone(&self.capped),
         }
     }
@@ -192,6 +201,7 @@ pub struct SourceMetrics {
     last_line: Gauge,
     rotations: PerLabel<RotationKind>,
     lost: PerLabel<LossCause>,
+    dropped: IntCounter,
     capped: Arc<PerLabel<Capped>>,
 }
 
@@ -242,6 +252,16 @@ impl SourceMetrics {
     /// Bytes gave no line.
     pub fn lost(&self, cause: LossCause, bytes: u64) {
         self.lost.add(cause, bytes);
+    }
+
+    /// The kernel dropped so many datagrams.
+    pub fn dropped(&self, datagrams: u64) {
+        self.dropped.inc_by(datagrams);
+    }
+
+    /// A syslog connection was closed unread, as there were too many.
+    pub fn connection_refused(&self) {
+        self.capped.add(Capped::Connections, 1);
     }
 
     /// So much is written and not yet read.

@@ -234,10 +234,3 @@ const GAPS: &[f64] = &[
     0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 16.0, 20.0, 30.0, 31.0, 45.0, 60.0, 90.0, 120.0, 300.0,
     600.0,
 ];
-
-/// Parts of a handshake: a resolver's or a loopback's fraction of a millisecond, up to a first byte after a
-/// heartbeat interval.
-const PHASES: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 16.0,
-    31.0,
-];

@@ -1,6 +1,6 @@
 //! Ages at which streams of one reason end again and again: the print of a time-out.
 //!
-//! A cluster is a fact (so many ends at one age); what may cause it is for [`super::settings`]. It
+//! A cluster is a fact (so many ends at one age); what may cause it is for [`crate::verdict::settings`]. It
 //! does not know which log it was.
 
 use super::ages::{Ages, number};

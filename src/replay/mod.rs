@@ -10,7 +10,6 @@ pub mod coverage;
 pub mod each;
 pub mod gaps;
 pub mod report;
-pub mod settings;
 pub mod span;
 pub mod tally;
 pub mod text;

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::ages::{Ages, BOUNDS};
 use super::clusters;
-use super::settings::{self, Setting};
 use super::tally::{Counts, Tally};
 use crate::affinity::Verdict;
 use crate::label::Label;
 use crate::reason::Class;
+use crate::verdict::settings::{self, Setting};
 
 /// The whole report.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::access_log::join::WINDOW;
+use crate::access_log::held::WINDOW;
 
 /// Moments for the reader, by the logs' times.
 #[derive(Debug)]

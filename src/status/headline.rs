@@ -32,7 +32,7 @@ pub fn headline(status: &Status) -> Headline {
     let silent: Vec<String> = silences(status).collect();
     let (held, wanted) = totals(status);
     let mood = match (wanted, held == wanted && silent.is_empty()) {
-        (0, _) => Mood::NotWatched,
+        (0, _) if !offers_none(status) => Mood::NotWatched,
         (_, true) => Mood::Well,
         (_, false) => Mood::Ill,
     };
@@ -45,19 +45,30 @@ pub fn headline(status: &Status) -> Headline {
     Headline { mood, sentences }
 }
 
-/// Streams held and wanted. A leg that holds one too many while it renews does not make up for another.
+/// Streams held and wanted, without those that no server offers. A leg that holds one too many while it renews does not make up for another.
 fn totals(status: &Status) -> (u64, u64) {
     let held = status
         .legs
         .iter()
         .map(|leg| leg.streams_held.min(leg.streams_wanted))
         .sum();
-    let wanted = status.legs.iter().map(|leg| leg.streams_wanted).sum();
-    (held, wanted)
+    let wanted = status
+        .legs
+        .iter()
+        .map(|leg| leg.streams_wanted.saturating_sub(leg.streams_not_offered));
+    (held, wanted.sum())
+}
+
+/// Whether a server is well and has no stream to hold: none is wanted of it.
+fn offers_none(status: &Status) -> bool {
+    status.legs.iter().any(|leg| leg.streams_not_offered > 0)
 }
 
 fn streams(status: &Status, held: u64, wanted: u64) -> String {
     match (wanted, status.sources.is_empty()) {
+        (0, _) if offers_none(status) => {
+            "The server is well and offers no stream to hold.".to_owned()
+        }
         (0, true) => "Nothing is watched: no canary and no log is configured.".to_owned(),
         (0, false) => "No canary is configured; what follows is what the logs tell.".to_owned(),
         (1, _) if held == 1 => "The stream is held.".to_owned(),
@@ -149,6 +160,7 @@ mod tests {
             up: held >= wanted,
             streams_held: held,
             streams_wanted: wanted,
+            streams_not_offered: 0,
             connects: 1,
             connects_failed: Vec::new(),
             disconnects: Vec::new(),
@@ -158,6 +170,7 @@ mod tests {
             expected_heartbeat_seconds: Some(15.0),
             late_after_seconds: Some(37.5),
             late_heartbeats: 0,
+            affinity_applies: Some(true),
             affinity_requests: 0,
             affinity_misses: 0,
             sessions_lost: 0,

@@ -54,12 +54,14 @@ pub struct LegRow {
     pub url: Place,
     /// What it speaks, once negotiated; else what the configuration says.
     pub transport: String,
-    /// Every stream of this leg is held.
+    /// Every stream of this leg is held, or the server is well and offers none.
     pub up: bool,
     /// Streams held now.
     pub streams_held: u64,
     /// Streams that the configuration asks for.
     pub streams_wanted: u64,
+    /// Those of them that the server does not offer, though it is well.
+    pub streams_not_offered: u64,
     /// Attempts to open a stream.
     pub connects: u64,
     /// Attempts that gave no stream, by reason; reasons never seen are left out.
@@ -80,6 +82,8 @@ pub struct LegRow {
     pub late_after_seconds: Option<f64>,
     /// Silences that were longer than that.
     pub late_heartbeats: u64,
+    /// Whether requests carry a session, so that affinity applies; absent before anything was negotiated.
+    pub affinity_applies: Option<bool>,
     /// Requests that carried a session.
     pub affinity_requests: u64,
     /// Those of them that reached a replica without that session.

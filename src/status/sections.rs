@@ -33,8 +33,12 @@ pub(super) fn streams(status: &Status) -> Html {
 }
 
 fn held(leg: &LegRow) -> Html {
+    let offered = match leg.streams_not_offered {
+        0 => "",
+        _ => "; the server offers none",
+    };
     let numbers = text(&format!(
-        " {} of {} held",
+        " {} of {} held{offered}",
         leg.streams_held, leg.streams_wanted
     ));
     let state = match (leg.up, leg.is_silent()) {
@@ -186,7 +190,10 @@ fn kinds(heartbeats: Heartbeats) -> Html {
 pub(super) fn affinity(status: &Status) -> Html {
     let legs = status.legs.iter().map(|leg| {
         let misses = missed(leg.affinity_requests, leg.affinity_misses);
-        let requests = requests(leg.affinity_requests);
+        let requests = match leg.affinity_applies {
+            Some(false) => quiet("not applicable: no session"),
+            _ => requests(leg.affinity_requests),
+        };
         [leg_name(leg), requests, misses, alarming(leg.sessions_lost)]
     });
     let sources = status.sources.iter().map(|source| {

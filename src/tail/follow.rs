@@ -2,7 +2,9 @@
 //!
 //! Knows identities, sizes and times as values. Does not know the file system, nor how files are listed.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::RotationKind;
 
@@ -15,14 +17,14 @@ pub const QUIET: Duration = Duration::from_secs(10);
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// What makes two sights of a file the same file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Device.
     pub dev: u64,
     /// Inode; reused soon after a deletion, on ext4 by the very next file.
     pub ino: u64,
-    /// Time of creation, which tells a reused inode; absent where the file system keeps none.
-    pub born: Option<SystemTime>,
+    /// Time of creation since the epoch, which tells a reused inode; absent where the file system keeps none.
+    pub born: Option<Duration>,
 }
 
 /// A file as the reader left it.
@@ -108,7 +110,7 @@ mod tests {
         Identity {
             dev: 1,
             ino,
-            born: Some(SystemTime::UNIX_EPOCH),
+            born: Some(Duration::ZERO),
         }
     }
 
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn a_reused_inode_is_another_file() {
         let reborn = Identity {
-            born: Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(1)),
+            born: Some(Duration::from_nanos(1)),
             ..id(7)
         };
         let remembered = Remembered {

@@ -3,8 +3,11 @@
 //! Pure: [`lines`] turns bytes into lines, [`follow`] judges what was remembered against what is observed.
 //! Does not open, read or list anything: `tasks::tail` does.
 
+pub mod checkpoint;
 pub mod follow;
 pub mod lines;
+
+pub use checkpoint::Checkpoint;
 
 use crate::label::label;
 

@@ -14,14 +14,17 @@ use super::admin::{Admin, BindError};
 use super::http::{self, Http};
 use super::log::LogTask;
 use super::record::{LegRecorder, SourceRecorder};
+use super::stdin::{self, StdinTask};
 use super::supervisor::{Failure, Supervisor};
+use super::syslog::{Socket, SyslogTask};
 use super::{canary, clock, dial, signal};
 use crate::canary::heartbeat::Expectation;
 use crate::canary::{Leg, Settings};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Input};
 use crate::metrics::{LegPlan, Metrics};
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
+use crate::syslog::Address;
 
 /// The longest that canaries may take to say farewell: their own limit is two seconds.
 const WORKERS_GRACE: Duration = Duration::from_secs(4);
@@ -37,6 +40,17 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("holter: {0}")]
     Http(#[from] http::BuildError),
+    /// A source's address cannot be listened at.
+    #[error("holter: {key}: cannot listen on {address}: {cause}")]
+    Syslog {
+        /// The key in the configuration.
+        key: String,
+        /// The address.
+        address: Address,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
 }
 
 /// A sidecar that is bound and about to run.
@@ -63,8 +77,8 @@ impl App {
         for canary in &config.canaries {
             spawn_canary(&mut supervisor, canary, tls.as_ref(), &metrics, &journal)?;
         }
-        for source in &config.logs {
-            spawn_source(&mut supervisor, source, &metrics, &journal);
+        for (i, source) in config.logs.iter().enumerate() {
+            spawn_source(&mut supervisor, i, source, &metrics, &journal)?;
         }
         let views = views(config, &metrics, &journal);
         let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
@@ -192,12 +206,13 @@ fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
 
 fn spawn_source(
     supervisor: &mut Supervisor,
+    number: usize,
     source: &config::LogSource,
     metrics: &Metrics,
     journal: &SharedJournal,
-) {
+) -> Result<(), StartError> {
     let Some(metrics) = metrics.source(&source.name) else {
-        return;
+        return Ok(());
     };
     for note in source.format.limits() {
         tracing::warn!(source = source.name, "log_format: {note}");
@@ -206,8 +221,43 @@ fn spawn_source(
         metrics,
         journal: journal.clone(),
     };
-    let task = LogTask::new(source, recorder).run(supervisor.workers_stop());
-    supervisor.spawn(format!("log {}", source.name), task);
+    let (name, stop) = (format!("log {}", source.name), supervisor.workers_stop());
+    match &source.input {
+        Input::Files { access, error } => {
+            let task = LogTask::new(source, access, error, recorder);
+            supervisor.spawn(name, task.run(stop));
+        }
+        Input::Syslog { access, error } => {
+            let bind = |key: &str, address: &Address| bind(number, source, key, address);
+            let access = bind("syslog", access)?;
+            let error = error
+                .as_ref()
+                .map(|at| bind("error_syslog", at))
+                .transpose()?;
+            let task = SyslogTask::new(source, access, error, recorder);
+            supervisor.spawn(name, async { drop(task.run(stop).await) });
+        }
+        Input::Stdin => {
+            let task = StdinTask::new(source, stdin::Input::default(), recorder);
+            supervisor.spawn(name, async { drop(task.run(stop).await) });
+        }
+    }
+    Ok(())
+}
+
+fn bind(
+    number: usize,
+    source: &config::LogSource,
+    key: &str,
+    address: &Address,
+) -> Result<Socket, StartError> {
+    let socket = Socket::bind(address).map_err(|cause| StartError::Syslog {
+        key: format!("logs[{number}].{key}"),
+        address: address.clone(),
+        cause,
+    })?;
+    tracing::info!(source = source.name, address = %socket.bound(), "receiving {key}");
+    Ok(socket)
 }
 
 fn views(config: Config, metrics: &Arc<Metrics>, journal: &SharedJournal) -> Views {

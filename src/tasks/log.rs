@@ -1,82 +1,44 @@
-//! One log source: its files followed, each line read, each event told.
+//! One log source that is read from files: followed, each line read, each event told.
 //!
 //! It decides nothing: `tail` judges files, `access_log` judges lines. Polling is the truth; a notification
 //! only makes the next look come earlier.
 
-use std::hash::RandomState;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
 use super::record::SourceRecorder;
+use super::source::{Log, SourceReader};
 use super::tail::{Follower, Found, Start};
 use super::unwrap::Unwrappers;
 use super::wake::{PERIOD, Watch};
-use crate::access_log::Format;
-use crate::access_log::event::Event;
-use crate::access_log::reader::Reader;
-use crate::access_log::wrapping::{Output, Unwrapped};
-use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
 use crate::config::LogSource;
 
 /// A log source at work.
 pub struct LogTask {
-    reader: Reader,
+    source: SourceReader,
     access: Follower,
     error: Follower,
-    /// Where lines go that a container's process printed to its standard error.
-    stderr: Log,
     unwrappers: Unwrappers,
     watch: Watch,
-    recorder: SourceRecorder,
-    events: Vec<Event>,
-}
-
-/// Which of a source's logs a line stands in.
-#[derive(Clone, Copy)]
-enum Log {
-    Access,
-    Error,
-}
-
-impl Log {
-    fn read(self, reader: &mut Reader, now: Instant, line: &[u8], events: &mut Vec<Event>) {
-        match self {
-            Self::Access => drop(reader.access(now, line, events)),
-            Self::Error => reader.error(now, line, events),
-        }
-    }
 }
 
 impl LogTask {
     /// Prepares the source and takes its first look: what the files hold by now is not counted.
-    pub fn new(source: &LogSource, recorder: SourceRecorder) -> Self {
-        let sessions = Table::new(RandomState::new(), DEFAULT_SESSIONS, DEFAULT_IDLE);
-        let has_error_log = !source.error_files.is_empty();
-        let patterns: Vec<String> = source
-            .files
-            .iter()
-            .chain(&source.error_files)
-            .cloned()
-            .collect();
+    pub fn new(
+        source: &LogSource,
+        access: &[String],
+        error: &[String],
+        recorder: SourceRecorder,
+    ) -> Self {
+        let patterns = [access, error].concat();
         let mut task = Self {
-            reader: Reader::new(
-                source.format.clone(),
-                source.streams.clone(),
-                has_error_log,
-                sessions,
-            ),
-            access: Follower::new(source.files.clone(), Start::End),
-            error: Follower::new(source.error_files.clone(), Start::End),
-            stderr: match (&source.format, has_error_log) {
-                (Format::Rules(_), _) | (_, true) => Log::Access,
-                (_, false) => Log::Error,
-            },
+            source: SourceReader::new(source, recorder),
+            access: Follower::new(access.to_vec(), Start::End),
+            error: Follower::new(error.to_vec(), Start::End),
             unwrappers: Unwrappers::new(source.wrapping),
             watch: Watch::new(&patterns, PERIOD),
-            recorder,
-            events: Vec::new(),
         };
         task.poll(clock::now());
         task
@@ -93,12 +55,11 @@ impl LogTask {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.watch.changed() => {}
-                () = clock::sleep_until(self.reader.deadline()) => {}
+                () = clock::sleep_until(self.source.deadline()) => {}
             }
         }
         while self.poll(clock::now()) {}
-        self.reader.finish(&mut self.events);
-        self.tell();
+        self.source.finish();
     }
 
     /// One look at all files; says whether more is waiting. The error log first, so that a stream's end
@@ -106,22 +67,17 @@ impl LogTask {
     fn poll(&mut self, now: Instant) -> bool {
         let more_errors = self.poll_one(now, Log::Error);
         let more = self.poll_one(now, Log::Access);
-        self.reader.tick(now, &mut self.events);
-        self.tell();
-        self.recorder
-            .metrics
-            .lag(self.access.lag_bytes() + self.error.lag_bytes());
+        self.source.tick(now);
+        let lag = self.access.lag_bytes() + self.error.lag_bytes();
+        self.source.metrics().lag(lag);
         more || more_errors
     }
 
     fn poll_one(&mut self, now: Instant, log: Log) -> bool {
         let Self {
-            reader,
+            source,
             access,
             error,
-            recorder,
-            events,
-            stderr,
             unwrappers,
             ..
         } = self;
@@ -131,39 +87,19 @@ impl LogTask {
         };
         let wall = clock::wall();
         follower.poll(now, &mut |found| match found {
-            Found::Line(line) => {
-                recorder.metrics.line(wall);
-                let (output, line) = match unwrappers.line(line) {
-                    Unwrapped::Line(output, line) => (output, line),
-                    Unwrapped::Piece => return,
-                    Unwrapped::Damaged(kind) => return events.push(Event::Unparsed(kind)),
-                };
-                match (log, output) {
-                    (Log::Access, Output::Stderr) => stderr,
-                    _ => &log,
-                }
-                .read(reader, now, &line, events);
-            }
+            Found::Line(line) => source.line(now, wall, log, unwrappers.line(line)),
             Found::File(path) => unwrappers.file(path),
-            Found::Bytes(bytes) => recorder.metrics.read(bytes),
-            Found::Rotated(kind) => recorder.metrics.rotated(kind),
-            Found::Lost { cause, bytes } => recorder.metrics.lost(cause, bytes),
+            Found::Bytes(bytes) => source.metrics().read(bytes),
+            Found::Rotated(kind) => source.metrics().rotated(kind),
+            Found::Lost { cause, bytes } => source.metrics().lost(cause, bytes),
             Found::OpenFailed(kind) | Found::ReadFailed(kind) => {
-                let source = recorder.metrics.name();
+                let source = source.metrics().name();
                 tracing::debug!(source, %kind, "a log file cannot be read");
             }
             Found::ListingCapped => {
-                tracing::debug!(
-                    source = recorder.metrics.name(),
-                    "more files match than are looked at"
-                );
+                let source = source.metrics().name();
+                tracing::debug!(source, "more files match than are looked at");
             }
         })
-    }
-
-    fn tell(&mut self) {
-        for event in self.events.drain(..) {
-            self.recorder.record(&event);
-        }
     }
 }

@@ -25,13 +25,23 @@ impl LegRecorder {
         self.metrics.record(event, clock::wall());
         let (canary, leg) = (self.metrics.canary(), self.metrics.leg());
         match event {
-            Event::Held { transport, version } => {
+            Event::Held {
+                transport, version, ..
+            } => {
                 tracing::info!(canary, %leg, %transport, version, "stream held");
+            }
+            Event::NoStream {
+                transport, version, ..
+            } => {
+                tracing::info!(canary, %leg, %transport, version, "the server offers no stream");
+            }
+            Event::Paused => {
+                tracing::debug!(canary, %leg, "the server ended the connection to be polled")
             }
             Event::ConnectFailed(reason) => tracing::warn!(canary, %leg, %reason, "no stream"),
             Event::SessionLost(cause) => tracing::warn!(canary, %leg, %cause, "session lost"),
             Event::Late => tracing::warn!(canary, %leg, "heartbeat late"),
-            Event::Ended(end) => self.ended(*end),
+            Event::Ended(end) | Event::EndedPaused(end) => self.ended(*end),
             _ => {}
         }
     }

@@ -51,7 +51,7 @@ fn fin_at_every_phase() {
         Row("at the length", plays([COUNTED, ": beat\n\n: beat\n\n"], Fin), Ended(ServerClose)),
         // Nothing delimits the body but the end of the connection: only half an event shows a cut.
         Row("undelimited", plays([UNFRAMED, ": beat\n\n"], Fin), Ended(ServerClose)),
-        Row("undelimited, no byte", plays([UNFRAMED], Fin), Ended(ServerClose)),
+        Row("undelimited, no byte", plays([UNFRAMED], Fin), Ended(ProtocolError)),
         Row("undelimited, in a line", plays([UNFRAMED, "data: ha"], Fin), Ended(ServerCut)),
         Row("undelimited, in an event", plays([UNFRAMED, "data: x\n"], Fin), Ended(ServerCut)),
     ]);
@@ -97,7 +97,7 @@ fn answers_that_are_no_stream() {
         Row("a large head, then FIN", plays([&head_of_7_kib], Fin), Failed(ServerCut)),
         Row("an endless head", Script::new(vec![send(STATUS), Flood(b'h', 1 << 20)]), Failed(ProtocolError)),
         Row("a redirect", status("302"), Failed(ProtocolError)),
-        Row("405", status("405"), Failed(Http4xx)),
+        Row("403", status("403"), Failed(Http4xx)),
         Row("429", status("429"), Failed(Http4xx)),
         Row("500", status("500"), Failed(Http5xx)),
         Row("503", status("503"), Failed(Http5xx)),

@@ -1,7 +1,7 @@
 //! Runs canaries against scripted servers, all rows of a table at once.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holter::canary::heartbeat::Expectation;
 use holter::canary::{Event, Leg, Settings, Transport};
@@ -77,9 +77,15 @@ impl Canary {
     }
 
     /// The first end; every event before it goes to `hear`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a limit, or a canary that tries on would be listened to for ever"
+    )]
     pub(crate) fn first_end(&self, mut hear: impl FnMut(Event)) -> Seen {
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            match self.told.recv_timeout(DEADLINE).expect("an end") {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.told.recv_timeout(left).expect("an end") {
                 Event::ConnectFailed(reason) => return Seen::Failed(reason),
                 Event::Ended(end) => return Seen::Ended(end.reason),
                 event => hear(event),

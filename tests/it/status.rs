@@ -30,6 +30,7 @@ fn weather_direct() -> LegRow {
         up: true,
         streams_held: 1,
         streams_wanted: 1,
+        streams_not_offered: 0,
         connects: 3,
         connects_failed: vec![],
         disconnects: vec![(Reason::Rotated, 2)],
@@ -43,6 +44,7 @@ fn weather_direct() -> LegRow {
         expected_heartbeat_seconds: Some(15.0),
         late_after_seconds: Some(37.5),
         late_heartbeats: 0,
+        affinity_applies: Some(true),
         affinity_requests: 240,
         affinity_misses: 0,
         sessions_lost: 0,
@@ -103,6 +105,7 @@ fn odd() -> LegRow {
         longest_gap_seconds: None,
         expected_heartbeat_seconds: None,
         late_after_seconds: None,
+        affinity_applies: Some(false),
         affinity_requests: 0,
         ..weather_direct()
     }

@@ -47,6 +47,8 @@ pub(super) enum Item {
     UserAgent,
     /// `%{Content-Type}o`.
     ContentType,
+    /// `%{Mcp-Method}i`.
+    McpMethod,
     /// Any other.
     Other,
 }
@@ -89,6 +91,7 @@ impl Item {
             ("o", "mcp-session-id") => Self::SessionMinted,
             ("i", "user-agent") => Self::UserAgent,
             ("o", "content-type") => Self::ContentType,
+            ("i", "mcp-method") => Self::McpMethod,
             _ => Self::Other,
         }
     }
@@ -160,6 +163,7 @@ impl Item {
             Self::SessionMinted => record.session_minted = Some(raw),
             Self::UserAgent => record.user_agent = Some(raw),
             Self::ContentType => record.content_type = Some(raw),
+            Self::McpMethod => record.mcp_method = Some(raw),
             Self::ClientConnection | Self::ErrorId | Self::Other => {}
         }
         Ok(())

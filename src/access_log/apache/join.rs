@@ -96,15 +96,15 @@ impl Joiner {
         let stream = Stream::of(record, closed);
         if stream.facts.is_settled() {
             let reason = stream.facts.alone();
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(entry) = self.entries.take_nearest(|entry| entry.distance(&stream)) {
             let reason = stream.facts.with(entry.reason);
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if !self.has_error_log {
             let reason = stream.facts.alone();
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(oldest) = self.streams.push(now, stream) {
             evicted(oldest, out);
@@ -156,7 +156,7 @@ impl Joiner {
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop_due(now) {
             let reason = self.decide(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
         self.entries.forget(now);
         self.failures.forget(now);
@@ -168,7 +168,7 @@ impl Joiner {
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop() {
             let reason = self.decide(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
@@ -193,7 +193,7 @@ impl Joiner {
         };
         if let Some(stream) = self.streams.take_nearest(|stream| entry.distance(stream)) {
             let reason = stream.facts.with(reason);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         } else if self.entries.push(now, entry).is_some() {
             self.lost_entries = true;
             out.push(Event::JoinEvicted);
@@ -285,7 +285,7 @@ impl Facts {
 
 fn evicted(stream: Stream, out: &mut Vec<Event>) {
     let reason = stream.facts.alone();
-    out.extend([stream.close(reason), Event::JoinEvicted]);
+    out.extend([stream.closed.because(reason), Event::JoinEvicted]);
 }
 
 impl HeldEntry {
@@ -336,13 +336,6 @@ impl Stream {
             ended_us: record.ended_us,
             closed,
         }
-    }
-
-    fn close(self, reason: Reason) -> Event {
-        Event::StreamClosed(Closed {
-            reason,
-            ..self.closed
-        })
     }
 }
 

@@ -20,18 +20,22 @@ use directive::Piece;
 use item::Item;
 use time::Moment;
 
-/// Formats known by name: those of Apache's and Debian's shipped configuration.
-pub const PRESETS: [(&str, &str); 4] = [
+/// Formats known by name: those of Apache's and Debian's shipped configuration, and Holter's own JSON.
+pub const PRESETS: [(&str, &str); 5] = [
     ("common", COMMON),
     ("combined", COMBINED),
     ("combinedio", COMBINED_IO),
     ("vhost_combined", VHOST_COMBINED),
+    ("json", JSON),
 ];
 
 const COMMON: &str = r#"%h %l %u %t "%r" %>s %b"#;
 const COMBINED: &str = r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i""#;
 const COMBINED_IO: &str = r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %I %O"#;
 const VHOST_COMBINED: &str = r#"%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i""#;
+
+/// All that Holter can use, for whoever wants JSON: to be pasted into Apache's configuration.
+const JSON: &str = r#"LogFormat "{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t\",\"client\":\"%a\",\"client_port\":%{remote}p,\"method\":\"%m\",\"uri\":\"%U%q\",\"status\":%>s,\"duration_us\":%D,\"connection\":\"%X\",\"bytes\":%B,\"worker\":\"%{BALANCER_WORKER_NAME}e\",\"mcp_session_id\":\"%{Mcp-Session-Id}i\",\"resp_mcp_session_id\":\"%{Mcp-Session-Id}o\",\"mcp_method\":\"%{Mcp-Method}i\",\"content_type\":\"%{Content-Type}o\",\"log_id\":\"%L\",\"user_agent\":\"%{User-Agent}i\"}" holter_json"#;
 
 /// A compiled `LogFormat`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -83,18 +83,18 @@ impl Joiner {
             closed,
         };
         if let Some(reason) = record.verdict {
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(entry) = self
             .entries
             .take_nearest(|entry| entry.distance(&stream, ABORT_US))
         {
             let reason = entry.reason.unwrap_or_else(|| stream.alone());
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if !self.has_runtime {
             let reason = stream.alone();
-            return out.push(stream.close(reason));
+            return out.push(stream.closed.because(reason));
         }
         if let Some(oldest) = self.streams.push(now, stream) {
             evicted(oldest, out);
@@ -149,7 +149,7 @@ impl Joiner {
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop_due(now) {
             let reason = self.silence(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
         self.entries.forget(now);
         self.lost_entries &= self.entries.deadline().is_some();
@@ -159,7 +159,7 @@ impl Joiner {
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         while let Some(stream) = self.streams.pop() {
             let reason = self.silence(&stream);
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         }
     }
 
@@ -169,7 +169,7 @@ impl Joiner {
             .take_nearest(|stream| entry.distance(stream, ABORT_US))
         {
             let reason = entry.reason.unwrap_or_else(|| stream.alone());
-            out.push(stream.close(reason));
+            out.push(stream.closed.because(reason));
         } else if self.entries.push(now, entry).is_some() {
             self.lost_entries = true;
             out.push(Event::JoinEvicted);
@@ -191,7 +191,7 @@ impl Joiner {
 
 fn evicted(stream: Stream, out: &mut Vec<Event>) {
     let reason = stream.alone();
-    out.extend([stream.close(reason), Event::JoinEvicted]);
+    out.extend([stream.closed.because(reason), Event::JoinEvicted]);
 }
 
 impl Stream {
@@ -201,13 +201,6 @@ impl Stream {
             Some(500..=599) => Reason::Http5xx,
             _ => Reason::Unknown,
         }
-    }
-
-    fn close(self, reason: Reason) -> Event {
-        Event::StreamClosed(Closed {
-            reason,
-            ..self.closed
-        })
     }
 }
 

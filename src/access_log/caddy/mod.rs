@@ -122,6 +122,8 @@ fn read_request<'a>(request: Value<'a>, record: &mut Record<'a>) {
                         record.session_sent = value;
                     } else if name.eq_ignore_ascii_case(b"User-Agent") {
                         record.user_agent = value;
+                    } else if name.eq_ignore_ascii_case(b"Mcp-Method") {
+                        record.mcp_method = value;
                     }
                 }
             }

@@ -247,6 +247,7 @@ fn take<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) -> Result<(), Unpa
         Field::SessionSent => record.session_sent = Some(raw),
         Field::SessionMinted => record.session_minted = Some(raw),
         Field::ContentType => record.content_type = Some(raw),
+        Field::McpMethod => record.mcp_method = Some(raw),
         Field::Flags | Field::Other => {}
     }
     Ok(())

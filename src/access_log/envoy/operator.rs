@@ -36,13 +36,15 @@ pub(super) enum Field {
     SessionMinted,
     /// `%RESP(CONTENT-TYPE)%`.
     ContentType,
+    /// `%REQ(MCP-METHOD)%`.
+    McpMethod,
     /// Any other.
     Other,
 }
 
 /// The keys that a JSON line has by default: the operators' names in lower case, headers by name,
 /// those of the answer behind `resp_`.
-const KEYS: [(&str, Field); 24] = [
+const KEYS: [(&str, Field); 27] = [
     ("start_time", Field::TimeIso),
     ("duration", Field::Duration),
     ("response_code", Field::Status),
@@ -67,6 +69,9 @@ const KEYS: [(&str, Field); 24] = [
     ("upstream_mcp_session_id", Field::SessionMinted),
     ("resp_content_type", Field::ContentType),
     ("content_type", Field::ContentType),
+    ("mcp_method", Field::McpMethod),
+    ("mcp-method", Field::McpMethod),
+    ("req_mcp_method", Field::McpMethod),
 ];
 
 /// The default keys, with what they hold.
@@ -104,6 +109,7 @@ impl Field {
             () if has(":path") => Self::Target,
             () if has("user-agent") => Self::Agent,
             () if has("mcp-session-id") => Self::SessionSent,
+            () if has("mcp-method") => Self::McpMethod,
             () => Self::Other,
         }
     }

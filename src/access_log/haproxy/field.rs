@@ -15,6 +15,8 @@ pub(super) enum Capture {
     Agent,
     /// The header `Content-Type`.
     ContentType,
+    /// The header `Mcp-Method`.
+    McpMethod,
     /// Anything else.
     Other,
 }
@@ -26,6 +28,7 @@ impl Capture {
             "mcp-session-id" => Self::Session,
             "user-agent" => Self::Agent,
             "content-type" => Self::ContentType,
+            "mcp-method" => Self::McpMethod,
             _ => Self::Other,
         }
     }
@@ -47,6 +50,7 @@ impl Capture {
             label if label.contains("session") || label.ends_with("sid") => Self::Session,
             label if label.contains("agent") || label == "ua" => Self::Agent,
             label if label.contains("content_type") => Self::ContentType,
+            label if label.contains("mcp_method") => Self::McpMethod,
             _ => Self::Other,
         }
     }
@@ -55,6 +59,7 @@ impl Capture {
         match self {
             Self::Session => Field::SessionSent,
             Self::Agent => Field::Agent,
+            Self::McpMethod => Field::McpMethod,
             Self::ContentType | Self::Other => Field::Other,
         }
     }
@@ -63,7 +68,7 @@ impl Capture {
         match self {
             Self::Session => Field::SessionMinted,
             Self::ContentType => Field::ContentType,
-            Self::Agent | Self::Other => Field::Other,
+            Self::Agent | Self::McpMethod | Self::Other => Field::Other,
         }
     }
 }
@@ -113,6 +118,8 @@ pub(super) enum Field {
     Agent,
     /// The answer's content type.
     ContentType,
+    /// The request's `Mcp-Method`.
+    McpMethod,
     /// `%b`, until it is joined with `%s`.
     Backend,
     /// An address, until it is joined with its port.

@@ -15,6 +15,8 @@ use std::time::Duration;
 use super::target::{read_query, read_request, read_target};
 use super::template::{Template, TemplateError};
 use super::{Record, Stamp, UnparsedKind, value};
+pub use setup::JSON;
+
 use ending::End;
 use field::{Capture, Field};
 use setup::{Captures, Setup};
@@ -35,7 +37,7 @@ struct Line<'a> {
 }
 
 impl Format {
-    /// Compiles a preset's name (`httplog`, `httpslog`), a log-format string, or lines of haproxy.cfg:
+    /// Compiles a preset's name (`httplog`, `httpslog`, `json`), a log-format string, or lines of haproxy.cfg:
     /// `log-format …`, `option httplog`, and the `capture request header …` whose order says what
     /// `%hr` holds.
     ///
@@ -149,6 +151,7 @@ impl Format {
                 (Capture::Session, false) => record.session_sent = raw,
                 (Capture::Session, true) => record.session_minted = raw,
                 (Capture::Agent, false) => record.user_agent = raw,
+                (Capture::McpMethod, false) => record.mcp_method = raw,
                 (Capture::ContentType, true) => record.content_type = raw,
                 _ => {}
             }
@@ -167,7 +170,7 @@ impl Format {
                 };
                 side.get(at).copied().unwrap_or(Capture::Other)
             }
-            (None, Some(raw)) if raw.starts_with(super::reader::OWN_USER_AGENT) => Capture::Agent,
+            (None, Some(raw)) if super::reader::is_own(raw) => Capture::Agent,
             (None, Some(raw)) if at == 0 && is_opaque(raw) => Capture::Session,
             (None, _) => Capture::Other,
         }
@@ -210,6 +213,7 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
         Field::SessionMinted => record.session_minted = Some(raw),
         Field::Agent => record.user_agent = Some(raw),
         Field::ContentType => record.content_type = Some(raw),
+        Field::McpMethod => record.mcp_method = Some(raw),
         _ => {}
     }
 }

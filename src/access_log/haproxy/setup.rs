@@ -15,6 +15,14 @@ const HTTPLOG: &str = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %C
 
 const HTTPSLOG: &str = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r %[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] %[ssl_fc_sni]/%sslv/%sslc";
 
+/// All that Holter can use, for whoever wants JSON: lines for the frontend, before any other `capture`.
+pub const JSON: &str = r#"capture request header Mcp-Session-Id len 128
+capture request header User-Agent len 128
+capture request header Mcp-Method len 64
+capture response header Mcp-Session-Id len 128
+capture response header Content-Type len 64
+log-format '{"time":"%tr","client":"%ci","client_port":%cp,"frontend":"%f","backend":"%b","server":"%s","server_addr":"%si:%sp","duration_ms":%Ta,"status":%ST,"bytes":%B,"term":"%tsc","retries":"%rc","method":"%HM","path":"%HP","query":"%HQ","mcp_session_id":"%[capture.req.hdr(0),json(utf8s)]","user_agent":"%[capture.req.hdr(1),json(utf8s)]","mcp_method":"%[capture.req.hdr(2),json(utf8s)]","resp_mcp_session_id":"%[capture.res.hdr(0),json(utf8s)]","content_type":"%[capture.res.hdr(1),json(utf8s)]"}'"#;
+
 /// What was pasted, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setup {
@@ -57,7 +65,9 @@ impl Setup {
             captures: None,
             major: None,
         };
-        if let Some(letters) = preset(text.trim()) {
+        if text.trim() == "json" {
+            setup.read_lines(JSON)?;
+        } else if let Some(letters) = preset(text.trim()) {
             setup.letters = letters;
         } else if is_lines(text) {
             setup.read_lines(text)?;

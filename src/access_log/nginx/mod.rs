@@ -7,6 +7,8 @@
 mod directive;
 pub mod error;
 mod format_error;
+pub(super) mod join;
+pub mod reason;
 pub(super) mod scan;
 mod variable;
 
@@ -19,13 +21,20 @@ use scan::{Shape, Until};
 use variable::{Values, Variable};
 
 /// Formats known by name.
-pub const PRESETS: [(&str, &str); 2] = [("combined", COMBINED), ("upstreaminfo", UPSTREAMINFO)];
+pub const PRESETS: [(&str, &str); 3] = [
+    ("combined", COMBINED),
+    ("upstreaminfo", UPSTREAMINFO),
+    ("json", JSON),
+];
 
 /// nginx's built-in format (`ngx_http_log_module`, `log_format`).
 const COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
 
 /// The default of ingress-nginx (its `log-format.md`).
 const UPSTREAMINFO: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"#;
+
+/// All that Holter can use, for whoever wants JSON: to be pasted into nginx's configuration.
+const JSON: &str = r#"log_format holter_json escape=json '{"time":"$time_iso8601","msec":$msec,"connection":$connection,"remote_addr":"$remote_addr","request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"body_bytes_sent":$body_bytes_sent,"upstream_addr":"$upstream_addr","upstream_status":"$upstream_status","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","mcp_method":"$http_mcp_method","content_type":"$sent_http_content_type","user_agent":"$http_user_agent"}';"#;
 
 /// A compiled `log_format`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -186,6 +186,8 @@ fn read_header<'a>(key: &[u8], letters: &'a [u8], record: &mut Record<'a>) {
         record.session_minted = Some(letters);
     } else if is(b"request_User-Agent") {
         record.user_agent = Some(letters);
+    } else if is(b"request_Mcp-Method") {
+        record.mcp_method = Some(letters);
     } else if is(b"downstream_Content-Type") || is(b"origin_Content-Type") {
         record.content_type = Some(letters);
     }

@@ -31,6 +31,8 @@ impl Canary {
             Next::Wait => {}
             Next::Held => self.hold(now),
             Next::Refused(request) => self.refused_joining(now, request),
+            Next::NoStream => self.no_stream(now),
+            Next::NotSpoken(reason) => self.not_spoken(now, reason),
             Next::Fail(reason) => self.fail(now, reason),
         }
     }
@@ -41,7 +43,7 @@ impl Canary {
         let next = self.protocol.opened(answer);
         if matches!(next, Next::Held | Next::Wait) {
             self.opened_at = Some(now);
-            self.is_first_chunk = true;
+            self.has_spoken = false;
             self.tap = Tap::default();
             self.heartbeats.open(now);
             self.history.open();
@@ -80,6 +82,7 @@ impl Canary {
         if !was_good {
             return self.fail(now, reason);
         }
+        self.end_pause();
         // A client must ask for a new session, at once and without the lost one's id.
         self.tell(Event::SessionLost(LostCause::Unknown));
         let next = self.protocol.begin();
@@ -89,6 +92,7 @@ impl Canary {
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
         self.failures = 0;
+        (self.paused, self.set_aside) = (None, None);
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
         let handshake = now.saturating_duration_since(self.began_at);
@@ -96,42 +100,72 @@ impl Canary {
         self.tell(Event::Held {
             transport: self.protocol.transport(),
             version: self.protocol.version(),
+            session: self.protocol.has_affinity(),
         });
     }
 
     /// The attempt gave no stream.
     pub(super) fn fail(&mut self, now: Instant, reason: Reason) {
-        if self.try_other_transport(now, reason) {
-            return;
-        }
+        self.end_pause();
         self.failures += 1;
         self.tell(Event::ConnectFailed(reason));
         self.drop_all();
         if self.failures >= SESSION_FAILURES {
             self.give_up_session();
         }
+        if self.settings.transport == Transport::Auto && !self.protocol.has_session() {
+            // What was found out may have changed with the failure: found out again.
+            self.speak(Transport::Auto);
+        }
+        self.set_aside = None;
         self.wait(now);
     }
 
-    /// `auto`: a server that refuses `initialize` may speak the older transport (specification,
-    /// `basic/transports#backwards-compatibility`).
-    fn try_other_transport(&mut self, now: Instant, reason: Reason) -> bool {
-        let is_settled = self.history.has_streams() || self.protocol.has_session();
-        if self.settings.transport != Transport::Auto || reason != Reason::Http4xx || is_settled {
-            return false;
-        }
-        let other = match self.protocol.transport() {
-            Transport::HttpSse => Transport::StreamableHttp,
-            _ => Transport::HttpSse,
+    /// The server does not speak this era: `auto` asks in the one before it (specification 2026-07-28,
+    /// `basic/versioning`; 2025-11-25, `basic/transports#backwards-compatibility`). Each slot finds out for
+    /// itself and remembers it as its script: a few requests more at the start, and nothing shared.
+    fn not_spoken(&mut self, now: Instant, reason: Reason) {
+        let older = match self.protocol.transport() {
+            _ if self.settings.transport != Transport::Auto => None,
+            Transport::Listen => Some(Transport::StreamableHttp),
+            Transport::StreamableHttp if self.set_aside.is_none() => Some(Transport::HttpSse),
+            _ => None,
         };
-        self.protocol = Protocol::new(other, self.settings.url.clone());
-        if other == Transport::StreamableHttp {
-            return false;
+        match (older, self.set_aside.take()) {
+            (Some(older), _) => {
+                self.speak(older);
+                let next = self.protocol.begin();
+                self.follow(now, next);
+            }
+            (None, Some(newest)) => {
+                self.protocol = newest;
+                self.rest(now);
+            }
+            (None, None) => self.fail(now, reason),
         }
-        self.drop_all();
-        let next = self.protocol.begin();
-        self.follow(now, next);
-        true
+    }
+
+    /// The server offers no stream; in `auto` one of the newest era may offer one in the era before, on the
+    /// same URL, and a client of that era would hold it.
+    fn no_stream(&mut self, now: Instant) {
+        self.act(Do::Close);
+        self.opened_at = None;
+        let transport = self.protocol.transport();
+        if self.settings.transport == Transport::Auto && transport == Transport::Listen {
+            let older = Protocol::new(Transport::StreamableHttp, self.settings.url.clone());
+            self.set_aside = Some(std::mem::replace(&mut self.protocol, older));
+            let next = self.protocol.begin();
+            return self.follow(now, next);
+        }
+        if let Some(newest) = self.set_aside.take() {
+            self.give_up_session();
+            self.protocol = newest;
+        }
+        self.rest(now);
+    }
+
+    fn speak(&mut self, transport: Transport) {
+        self.protocol = Protocol::new(transport, self.settings.url.clone());
     }
 
     pub(super) fn wait(&mut self, now: Instant) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State};
 use crate::canary::affinity::Count;
-use crate::canary::ending::{self, Cause, Survival};
+use crate::canary::ending::{Cause, Survival};
 use crate::canary::protocol::{Answer, Next};
 use crate::canary::{Event, Leg};
 
@@ -42,6 +42,7 @@ impl Canary {
                 self.follow(now, next);
             }
             Purpose::Check => self.checked(now, answer),
+            Purpose::Alive => self.alive_replied(now, answer),
             Purpose::Affinity | Purpose::Answer if answer.is_session_refusal() => {
                 self.count_refused();
                 // An answer that the server waits for must reach the right replica.
@@ -63,7 +64,11 @@ impl Canary {
         match (&self.state, purpose) {
             (State::Leaving { .. }, Purpose::Farewell) => self.state = State::Over,
             (State::Leaving { .. }, _) => self.farewell(),
-            (_, Purpose::Handshake) => self.fail(now, ending::of_attempt(cause)),
+            (_, Purpose::Handshake) => {
+                let next = self.protocol.reply_failed(cause);
+                self.follow(now, next);
+            }
+            (_, Purpose::Alive) => self.wake(now),
             (_, Purpose::Check) => self.unreachable(now, Survival::ProxyGone),
             _ => {}
         }

@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::sse::Tail;
 
 /// A stream that lived this long was a success: the waits start anew.
-const SUCCESS_AGE: Duration = Duration::from_secs(2);
+pub(super) const SUCCESS_AGE: Duration = Duration::from_secs(2);
 /// Time for asking whether a session outlived its stream.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// This many requests without an answer from a server end the question.
@@ -26,7 +26,11 @@ impl Canary {
             State::Joining { .. } => return self.fail(now, ending::of_attempt(cause)),
             _ => return,
         }
+        let cause = self.protocol.read_end(cause);
         let evidence = self.evidence(now, cause, tail);
+        if self.is_no_end(now, evidence) {
+            return;
+        }
         self.drop_all();
         if ending::needs_check(evidence.leg, cause, tail) && self.protocol.has_session() {
             self.state = State::Checking {
@@ -151,8 +155,10 @@ impl Canary {
             State::Leaving { .. } | State::Over => return,
             State::Held => self.tell_own_end(now, Reason::Rotated),
             State::Checking { .. } => self.conclude_check(now, Survival::Undecided),
+            State::Resting { .. } => self.tell(Event::NoStreamOver),
             State::Waiting { .. } | State::Joining { .. } => {}
         }
+        self.end_pause();
         self.state = State::Leaving {
             deadline: now + FAREWELL_TIMEOUT,
         };

@@ -14,14 +14,13 @@ const OUTBOX_MAX: usize = 16;
 
 impl Canary {
     pub(super) fn chunk(&mut self, now: Instant, bytes: &[u8]) {
-        if let Some(opened_at) = self.opened_at
-            && std::mem::take(&mut self.is_first_chunk)
-        {
+        if let Some(opened_at) = self.opened_at.filter(|_| !self.has_spoken) {
             let wait = now.saturating_duration_since(opened_at);
             self.tell(Event::Phase(Phase::FirstByte, wait));
         }
         self.history.survive(self.heartbeats.silence(now));
         self.heartbeats.bytes(now);
+        self.has_spoken = true;
         self.tell(Event::Bytes);
         let mut frames = Vec::new();
         self.tap.feed(bytes, &mut |frame| frames.push(frame));
@@ -47,7 +46,9 @@ impl Canary {
                     Some(_) => Kind::Data,
                     None => Kind::Event,
                 };
-                self.beat(now, kind, first);
+                if !is_priming(&message) {
+                    self.beat(now, kind, first);
+                }
                 self.message(now, &message, incoming);
             }
         }
@@ -71,25 +72,25 @@ impl Canary {
         }
     }
 
-    /// A server's requests are answered at once; during the handshake the script listens too.
+    /// A server's requests are answered at once, and the script hears everything.
     fn message(&mut self, now: Instant, message: &Message, incoming: Option<Incoming>) {
         let answer = match incoming {
             Some(Incoming::Ping(id)) => Some(rpc::pong(&id)),
             Some(Incoming::Request(id)) => Some(rpc::method_not_found(&id)),
             _ => None,
         };
-        if let Some(request) = answer.and_then(|body| self.protocol.post(body))
+        if let Some(request) = answer.and_then(|body| self.protocol.answer(body))
             && self.outbox.len() < OUTBOX_MAX
         {
             self.outbox.push_back((Purpose::Answer, request));
         }
-        if let State::Joining { .. } = self.state {
+        if let State::Joining { .. } | State::Held = self.state {
             let next = self.protocol.heard(message);
             self.follow(now, next);
         }
     }
 
-    fn ask_affinity(&mut self, now: Instant) {
+    pub(super) fn ask_affinity(&mut self, now: Instant) {
         self.next_affinity = self.affinity_due(now);
         let Some((_, requests)) = self.settings.affinity else {
             return;
@@ -136,4 +137,9 @@ impl Canary {
             self.ask_affinity(now);
         }
     }
+}
+
+/// An event that only says from where to go on (SEP-1699): no sign of life, but the stream's beginning.
+fn is_priming(message: &Message) -> bool {
+    !message.id.is_empty() && message.data.is_empty() && message.name == "message"
 }

@@ -7,6 +7,8 @@ mod attempt;
 mod beside;
 mod end;
 mod held;
+mod pause;
+mod resting;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -102,6 +104,11 @@ enum State {
         deadline: Instant,
     },
     Held,
+    /// The server offers no stream.
+    Resting {
+        since: Instant,
+        ask_at: Instant,
+    },
     Checking {
         evidence: Evidence,
         unreachable: u32,
@@ -120,6 +127,8 @@ enum Purpose {
     Answer,
     Affinity,
     Check,
+    /// Whether a server without a stream lives.
+    Alive,
     Farewell,
 }
 
@@ -140,8 +149,13 @@ pub struct Canary {
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
     began_at: Instant,
+    /// A server of the newest era that offers no stream, while an older era is asked for one.
+    set_aside: Option<Protocol>,
+    /// How the stream ended that its server may only have paused.
+    paused: Option<Evidence>,
     opened_at: Option<Instant>,
-    is_first_chunk: bool,
+    /// Whether a byte came on the stream.
+    has_spoken: bool,
     tap: Tap,
     heartbeats: Heartbeats,
     history: History,
@@ -167,8 +181,10 @@ impl Canary {
             in_flight: None,
             outbox: VecDeque::new(),
             began_at: now,
+            set_aside: None,
+            paused: None,
             opened_at: None,
-            is_first_chunk: true,
+            has_spoken: false,
             tap: Tap::default(),
             heartbeats: Heartbeats::new(settings.heartbeat, now),
             history: History::default(),
@@ -211,6 +227,10 @@ impl Canary {
             .into_iter()
             .flatten()
             .min(),
+            State::Resting { since, ask_at } => {
+                let others = [self.ask_for_stream_at(since), self.next_affinity];
+                others.into_iter().flatten().chain([ask_at]).min()
+            }
             State::Over => None,
         }
     }
@@ -244,6 +264,7 @@ impl Canary {
                 );
             }
             State::Held => self.tick_held(now),
+            State::Resting { since, ask_at } => self.tick_resting(now, since, ask_at),
             State::Checking { deadline, .. } if now >= deadline => {
                 self.drop_all();
                 self.conclude_check(now, Survival::Undecided);

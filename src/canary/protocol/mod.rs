@@ -3,7 +3,10 @@
 //! A [`Protocol`] is a script: told what the server answered, it says what is [`Next`]. It knows no time,
 //! no sockets and no retries.
 
+mod event_id;
 mod http_sse;
+mod listen;
+mod sse;
 mod streamable;
 
 use std::fmt;
@@ -12,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
+use super::ending::{self, Cause};
 use super::{Transport, rpc};
 use crate::reason::Reason;
 use crate::sse::{Frame, Message, Tap};
@@ -72,6 +76,13 @@ impl Answer {
         matches!(self.status, 400 | 404)
     }
 
+    /// Refused as a server refuses an era that it does not speak (specification 2025-11-25,
+    /// `basic/transports#backwards-compatibility`). Not so 401, 403, 406, 415, 421 and 429: it speaks, and
+    /// would say the same in any era.
+    fn is_unspoken(&self) -> bool {
+        matches!(self.status, 400 | 404 | 405)
+    }
+
     /// The reason that a status outside 2xx is.
     fn refusal(&self) -> Reason {
         match self.status {
@@ -109,6 +120,10 @@ pub enum Next {
     Held,
     /// The server refused the session id; the same request may be tried on another connection.
     Refused(Request),
+    /// The server is well and offers no stream: there is nothing to hold.
+    NoStream,
+    /// The server does not speak this era. The reason is that of the attempt, where no other is left to try.
+    NotSpoken(Reason),
     /// No stream can be had.
     Fail(Reason),
 }
@@ -120,16 +135,20 @@ pub enum Protocol {
     HttpSse(http_sse::Script),
     /// Streamable HTTP with sessions.
     Streamable(streamable::Script),
+    /// `subscriptions/listen`, 2026-07-28.
+    Listen(listen::Script),
+    /// A plain event stream.
+    Sse(sse::Script),
 }
 
 impl Protocol {
-    /// The script for a transport; `auto` begins with Streamable HTTP.
+    /// The script for a transport; `auto` begins with the newest.
     pub fn new(transport: Transport, url: Url) -> Self {
         match transport {
             Transport::HttpSse => Self::HttpSse(http_sse::Script::new(url)),
-            Transport::Auto | Transport::StreamableHttp => {
-                Self::Streamable(streamable::Script::new(url))
-            }
+            Transport::StreamableHttp => Self::Streamable(streamable::Script::new(url)),
+            Transport::Auto | Transport::Listen => Self::Listen(listen::Script::new(url)),
+            Transport::Sse => Self::Sse(sse::Script::new(url)),
         }
     }
 
@@ -138,6 +157,8 @@ impl Protocol {
         match self {
             Self::HttpSse(_) => Transport::HttpSse,
             Self::Streamable(_) => Transport::StreamableHttp,
+            Self::Listen(_) => Transport::Listen,
+            Self::Sse(_) => Transport::Sse,
         }
     }
 
@@ -146,6 +167,8 @@ impl Protocol {
         match self {
             Self::HttpSse(script) => script.version(),
             Self::Streamable(script) => script.version(),
+            Self::Listen(_) => rpc::modern::VERSION,
+            Self::Sse(_) => "none",
         }
     }
 
@@ -154,6 +177,8 @@ impl Protocol {
         match self {
             Self::HttpSse(script) => script.begin(),
             Self::Streamable(script) => script.begin(),
+            Self::Listen(script) => script.begin(),
+            Self::Sse(script) => script.begin(),
         }
     }
 
@@ -162,6 +187,16 @@ impl Protocol {
         match self {
             Self::HttpSse(script) => script.replied(answer),
             Self::Streamable(script) => script.replied(answer),
+            Self::Listen(script) => script.replied(answer),
+            Self::Sse(_) => Next::Wait,
+        }
+    }
+
+    /// The post of the handshake was not answered.
+    pub fn reply_failed(&mut self, cause: Cause) -> Next {
+        match self {
+            Self::Listen(script) => script.reply_failed(cause),
+            _ => Next::Fail(ending::of_attempt(cause)),
         }
     }
 
@@ -170,38 +205,67 @@ impl Protocol {
         match self {
             Self::HttpSse(script) => script.opened(answer),
             Self::Streamable(script) => script.opened(answer),
+            Self::Listen(script) => script.opened(answer),
+            Self::Sse(script) => script.opened(answer),
         }
     }
 
-    /// The stream said something during the handshake.
+    /// The stream said something.
     pub fn heard(&mut self, message: &Message) -> Next {
         match self {
-            Self::HttpSse(script) => script.heard(message),
-            Self::Streamable(_) => Next::Wait,
+            Self::HttpSse(script) => return script.heard(message),
+            Self::Listen(script) => return script.heard(&message.data),
+            Self::Streamable(script) => script.heard(message),
+            Self::Sse(script) => script.heard(message),
+        }
+        Next::Wait
+    }
+
+    /// What the end of a held stream means in this era.
+    pub fn read_end(&self, cause: Cause) -> Cause {
+        match self {
+            Self::Listen(script) => script.read_end(cause),
+            Self::HttpSse(_) | Self::Streamable(_) | Self::Sse(_) => cause,
         }
     }
 
-    /// A post of the session; `None` where there is nowhere to send it yet.
-    pub fn post(&self, body: String) -> Option<Request> {
+    /// Whether a server may end the connection and mean the stream to go on (SEP-1699).
+    pub fn may_pause(&self) -> bool {
+        matches!(self, Self::Streamable(script) if script.may_pause())
+    }
+
+    /// The place in the stream led nowhere: the next is asked for without it.
+    pub fn forget_place(&mut self) {
+        if let Self::Streamable(script) = self {
+            script.forget_place();
+        }
+    }
+
+    /// The answer to a request of the server; `None` where none is to be given: 2026-07-28 has no requests
+    /// on streams, and a plain stream no way back.
+    pub fn answer(&self, body: String) -> Option<Request> {
         match self {
             Self::HttpSse(script) => script.post(body),
             Self::Streamable(script) => Some(script.post(body)),
+            Self::Listen(_) | Self::Sse(_) => None,
         }
     }
 
-    /// A request without effect that shows whether the session is known where it lands.
+    /// A request without effect that shows whether the server lives, and knows the session where it lands.
     pub fn probe(&self, id: u64) -> Option<Request> {
-        self.post(match self {
-            Self::HttpSse(_) => rpc::cancelled(id),
-            Self::Streamable(_) => rpc::ping(id),
-        })
+        match self {
+            Self::HttpSse(script) => script.post(rpc::cancelled(id)),
+            Self::Streamable(script) => Some(script.post(rpc::ping(id))),
+            Self::Listen(script) => Some(script.probe(id)),
+            Self::Sse(_) => None,
+        }
     }
 
     /// The request that ends the session; `None` where there is none to end.
     pub fn delete(&self) -> Option<Request> {
         match self {
-            Self::HttpSse(_) => None,
             Self::Streamable(script) => script.delete(),
+            Self::HttpSse(_) | Self::Listen(_) | Self::Sse(_) => None,
         }
     }
 
@@ -222,11 +286,13 @@ impl Protocol {
         }
     }
 
-    /// Drops session and cookies: the next attempt begins anew.
+    /// Drops session and cookies, and what was found out: the next attempt begins anew.
     pub fn forget(&mut self) {
         match self {
             Self::HttpSse(script) => script.forget(),
             Self::Streamable(script) => script.forget(),
+            Self::Listen(script) => script.forget(),
+            Self::Sse(_) => {}
         }
     }
 }

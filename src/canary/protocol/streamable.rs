@@ -4,9 +4,11 @@
 
 use url::Url;
 
+use super::event_id::LastEventId;
 use super::{Answer, Cookies, Next, Request};
 use crate::canary::rpc::{self, Incoming};
 use crate::reason::Reason;
+use crate::sse::Message;
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
@@ -19,6 +21,7 @@ pub struct Script {
     session: Option<Session>,
     version: &'static str,
     cookies: Cookies,
+    last_event_id: LastEventId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,7 @@ impl Script {
             session: None,
             version: rpc::STREAMABLE_VERSION,
             cookies: Cookies::default(),
+            last_event_id: LastEventId::default(),
         }
     }
 
@@ -86,7 +90,29 @@ impl Script {
         if self.session.is_some() && answer.is_session_refusal() {
             return Next::Refused(self.stream());
         }
+        // "The server MUST either return Content-Type: text/event-stream [...] or else 405, indicating that
+        // the server does not offer an SSE stream at this endpoint" (2025-11-25, #listening-for-messages).
+        if answer.status == 405 {
+            return Next::NoStream;
+        }
+        // Python's SDK without an event store answers 500 to any `Last-Event-ID`.
+        self.forget_place();
         Next::Fail(answer.refusal())
+    }
+
+    /// Any event may have an id, the first one too, whose data are empty: the priming event.
+    pub(super) fn heard(&mut self, message: &Message) {
+        self.last_event_id.take(&message.id);
+    }
+
+    /// "The server MAY close the connection (without terminating the SSE stream)" once it sent an event id
+    /// (2025-11-25, `basic/transports#sending-messages-to-the-server`).
+    pub(super) fn may_pause(&self) -> bool {
+        self.last_event_id.is_known()
+    }
+
+    pub(super) fn forget_place(&mut self) {
+        self.last_event_id.forget();
     }
 
     pub(super) fn post(&self, body: String) -> Request {
@@ -113,22 +139,26 @@ impl Script {
         self.session = None;
         self.version = rpc::STREAMABLE_VERSION;
         self.cookies.clear();
+        self.forget_place();
     }
 
     fn initialized(&mut self, answer: &Answer) -> Next {
+        if answer.is_unspoken() {
+            return Next::NotSpoken(answer.refusal());
+        }
         if !answer.is_success() {
             return Next::Fail(answer.refusal());
         }
         self.adopt(answer);
-        let version = answer
-            .messages()
-            .iter()
-            .find_map(|text| match rpc::read(text) {
-                Some(Incoming::Initialized { version }) => Some(version),
-                _ => None,
-            });
-        let Some(version) = version else {
-            return Next::Fail(Reason::ProtocolError);
+        let messages = answer.messages();
+        let outcome = messages.iter().find_map(|text| match rpc::read(text) {
+            found @ Some(Incoming::Initialized { .. } | Incoming::InitializeFailed) => found,
+            _ => None,
+        });
+        let version = match outcome {
+            Some(Incoming::Initialized { version }) => version,
+            Some(_) => return Next::NotSpoken(Reason::ProtocolError),
+            None => return Next::Fail(Reason::ProtocolError),
         };
         self.version = version;
         self.state = State::Announcing;
@@ -147,6 +177,7 @@ impl Script {
     fn stream(&self) -> Request {
         let mut headers = self.session_headers();
         headers.push(("accept", "text/event-stream".into()));
+        headers.extend(self.last_event_id.header());
         self.request(headers, None)
     }
 
@@ -257,7 +288,7 @@ mod tests {
             );
             assert_eq!(script.delete(), None, "an id on a {status} answer is dead");
         };
-        check(400, "", Reason::Http4xx);
+        check(403, "", Reason::Http4xx);
         check(502, "", Reason::Http5xx);
         check(301, "", Reason::ProtocolError);
         let mut script = script();

@@ -4,7 +4,7 @@
 
 use serde_saphyr::{Location, Spanned};
 
-use super::Check;
+use super::{Check, input};
 use crate::access_log::rules::{EventKind, Preset, Rule, Rules, Told};
 use crate::config::problem::quote;
 use crate::config::raw::{RawLog, RawRule, RawSample};
@@ -16,9 +16,10 @@ impl Check<'_> {
     /// The rules of a source whose format is `rules`.
     pub(super) fn rules(&mut self, raw: &RawLog, at: Location, path: &str) -> Option<Rules> {
         let key = |key: &str| format!("{path}.{key}");
-        if let Some(first) = raw.error_files.first() {
-            let message = "error_files with format rules; expected all in files";
-            self.report(first.referenced, &key("error_files"), message);
+        if let Some((second, at)) = input::second_log(raw) {
+            let first = second.trim_start_matches("error_");
+            let message = format!("{second} with format rules; expected all in {first}");
+            self.report(at, &key(second), message);
         }
         if raw.rules.is_empty() && raw.presets.is_empty() {
             let known: Vec<_> = Preset::ALL.iter().map(|preset| preset.as_str()).collect();

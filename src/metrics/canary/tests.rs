@@ -1,7 +1,6 @@
 //! What a leg's events do to its series.
 
 use super::*;
-use crate::canary::End;
 use crate::metrics::Metrics;
 use crate::reason::Side;
 
@@ -18,6 +17,7 @@ fn a_leg_is_up_while_every_stream_is_held() {
     let held = Event::Held {
         transport: Transport::HttpSse,
         version: "2024-11-05",
+        session: true,
     };
     let end = End {
         reason: Reason::ServerCut,
@@ -57,6 +57,7 @@ fn what_was_negotiated_is_one_series() {
             &Event::Held {
                 transport,
                 version: "2025-06-18",
+                session: true,
             },
             SystemTime::UNIX_EPOCH,
         );

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::access_log::Stamp;
-use crate::access_log::join::{MAX_HELD, WINDOW};
+use crate::access_log::held::{MAX_HELD, WINDOW};
 
 /// The moment of every test's first line: 2026-11-20 10:00:51 UTC.
 const T0: i64 = 1_795_168_851_000_000;

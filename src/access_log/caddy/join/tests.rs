@@ -1,7 +1,7 @@
 //! Access lines and runtime lines in, ends out.
 
 use super::*;
-use crate::access_log::join::{MAX_HELD, WINDOW};
+use crate::access_log::held::{MAX_HELD, WINDOW};
 
 const T0: i64 = 1_795_169_153_000_000;
 

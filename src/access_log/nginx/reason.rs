@@ -1,0 +1,149 @@
+//! Why a stream ended, from its access line alone or with what the error log did not say.
+//!
+//! What the error log *did* say is decided in [`super::join`]. What nginx's logs cannot tell apart at
+//! all: how a client ended and, where the error log shows no client messages (it does at level `info`), that it
+//! did not read or that a worker drained (all `client_close`); an upstream that was killed and one that closed without the last chunk (both `server_cut`),
+//! and, where the body has no length and no chunks, a killed one and a clean end (both
+//! `server_close`).
+
+use crate::access_log::Record;
+use crate::reason::Reason;
+
+/// What of a line decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// The status the client got.
+    pub status: Option<u16>,
+    /// Whether the proxy holds the answer for complete.
+    pub completed: Option<bool>,
+    /// Whether the last upstream's headers came.
+    pub upstream_headers: Option<bool>,
+}
+
+impl Line {
+    /// What of this record decides.
+    pub fn of(record: &Record<'_>) -> Self {
+        Self {
+            status: record.status,
+            completed: record.completed,
+            upstream_headers: record.upstream_headers,
+        }
+    }
+
+    /// Whether an entry of the error log could add anything: not to a status that the upstream
+    /// itself gave, nor to a refusal by the proxy's own rules.
+    pub fn is_open(&self) -> bool {
+        match self.status {
+            None | Some(..400 | 499) => true,
+            Some(502..=504) => self.upstream_headers != Some(true),
+            Some(_) => false,
+        }
+    }
+}
+
+/// What is known about the error log at the time of the line, given that it says nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Silence {
+    /// It is read, and an entry for this line would have been found.
+    pub would_show_upstream: bool,
+    /// It shows messages about clients (level `info`).
+    pub would_show_client: bool,
+    /// A worker was shutting down.
+    pub workers_drain: bool,
+}
+
+/// Why the stream ended, if the error log says nothing about it.
+pub fn unjoined(line: Line, silence: Silence) -> Reason {
+    match (line.status, line.completed) {
+        (Some(499), _) => Reason::ClientClose,
+        (Some(400..=498), _) => Reason::Http4xx,
+        (Some(500..=599), _) => Reason::Http5xx,
+        (_, Some(true)) if silence.would_show_upstream => Reason::ServerClose,
+        // Incomplete, and neither side is to blame: a worker cut it (`worker_shutdown_timeout`).
+        (_, Some(false)) if silence.would_show_client && silence.workers_drain => Reason::Drain,
+        // The client's side ended it, or a worker that nobody saw drain: the coarser reason.
+        (_, Some(false)) if !silence.would_show_client && !silence.workers_drain => {
+            Reason::ClientClose
+        }
+        _ => Reason::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLIND: Silence = Silence {
+        would_show_upstream: false,
+        would_show_client: false,
+        workers_drain: false,
+    };
+    const ERRORS: Silence = Silence {
+        would_show_upstream: true,
+        ..BLIND
+    };
+    const INFO: Silence = Silence {
+        would_show_client: true,
+        ..ERRORS
+    };
+    const DRAIN: Silence = Silence {
+        workers_drain: true,
+        ..INFO
+    };
+
+    #[test]
+    fn a_silent_error_log_says_something() {
+        use Reason::*;
+        let (done, cut) = (Some(true), Some(false));
+        for (status, completed, silence, expected) in [
+            (499, cut, BLIND, ClientClose),
+            (404, done, DRAIN, Http4xx),
+            (502, done, INFO, Http5xx),
+            (200, done, BLIND, Unknown),
+            (200, done, ERRORS, ServerClose),
+            (200, done, DRAIN, ServerClose),
+            (200, cut, BLIND, ClientClose),
+            (200, cut, ERRORS, ClientClose),
+            (200, cut, INFO, Unknown),
+            (200, cut, DRAIN, Drain),
+            (
+                200,
+                cut,
+                Silence {
+                    would_show_client: false,
+                    ..DRAIN
+                },
+                Unknown,
+            ),
+            (200, None, DRAIN, Unknown),
+        ] {
+            let line = Line {
+                status: Some(status),
+                completed,
+                upstream_headers: None,
+            };
+            let got = unjoined(line, silence);
+            assert_eq!(got, expected, "{status} {completed:?} {silence:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_the_upstreams_own_is_settled() {
+        for (status, upstream_headers, open) in [
+            (200, Some(true), true),
+            (499, None, true),
+            (404, None, false),
+            (500, None, false),
+            (502, None, true),
+            (502, Some(false), true),
+            (503, Some(true), false),
+        ] {
+            let line = Line {
+                status: Some(status),
+                completed: None,
+                upstream_headers,
+            };
+            assert_eq!(line.is_open(), open, "{status} {upstream_headers:?}");
+        }
+    }
+}

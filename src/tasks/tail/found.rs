@@ -1,0 +1,57 @@
+//! What a pass over the files finds, as it is told to the caller.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::tail::lines::Piece;
+use crate::tail::{LossCause, RotationKind};
+
+/// Where files that exist at the first pass begin. Files that appear later begin at their start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the start of their last line if that is unterminated, else at their end.
+    End,
+    /// At their beginning.
+    Beginning,
+}
+
+/// What one pass found.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// What follows was found at this path, until another is given.
+    File(&'a Path),
+    /// A line, without its newline.
+    Line(&'a [u8]),
+    /// So many bytes were settled: lines, their newlines, and what was lost between them.
+    Bytes(u64),
+    /// A file was rotated away.
+    Rotated(RotationKind),
+    /// Bytes that give no line.
+    Lost {
+        /// Why.
+        cause: LossCause,
+        /// How many.
+        bytes: u64,
+    },
+    /// A file that exists, or its folder, cannot be opened; tried and reported again at each pass.
+    OpenFailed(ErrorKind),
+    /// A file cannot be read; tried and reported again at each pass.
+    ReadFailed(ErrorKind),
+    /// More files match than are listed; the rest is not looked at.
+    ListingCapped,
+}
+
+impl<'a> From<Piece<'a>> for Found<'a> {
+    fn from(piece: Piece<'a>) -> Self {
+        match piece {
+            Piece::Line(line) => Self::Line(line),
+            Piece::Lost { cause, bytes } => Self::Lost { cause, bytes },
+        }
+    }
+}
+
+pub(super) fn lost(cause: LossCause, bytes: u64, on: &mut impl FnMut(Found<'_>)) {
+    if bytes > 0 {
+        on(Found::Lost { cause, bytes });
+    }
+}

@@ -1,0 +1,186 @@
+//! Sessions: refused, missed, lost, given up.
+
+use holter::canary::ending::Cause;
+use holter::canary::machine::{Do, Input};
+use holter::canary::protocol::Answer;
+use holter::canary::{Event, Leg, LostCause, Transport};
+use holter::reason::{Reason, Side};
+
+use super::play::Play;
+
+#[test]
+fn misses_before_the_cut_do_not_shorten_the_question_after_it() {
+    let mut play = Play::held(Leg::Proxy);
+    play.tick().reply(200).reply(200).reply(404).reply(404);
+    play.after(1.0).say(Input::Ended(Cause::Truncated));
+    while play.ends().is_empty() {
+        play.reply(404);
+    }
+    assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
+}
+
+#[test]
+fn round_robin_refusals_before_the_stream_opens_are_misses_once_it_opens() {
+    let mut play = Play::new(Leg::Proxy, Transport::StreamableHttp);
+    play.tick().minted().reply(404).reply(404).reply(202);
+    play.say(Input::Opened(Answer {
+        status: 404,
+        ..Answer::default()
+    }))
+    .opened();
+    assert_eq!(play.affinity(), (5, 3));
+    assert!(play.failures().is_empty());
+}
+
+#[test]
+fn refused_everywhere_a_new_session_is_lost() {
+    let mut play = Play::new(Leg::Proxy, Transport::StreamableHttp);
+    play.tick().minted();
+    for _ in 0..12 {
+        play.reply(404);
+    }
+    assert_eq!(play.failures(), [Reason::SessionLost]);
+    assert_eq!(play.affinity(), (0, 0), "nothing proves a miss");
+}
+
+#[test]
+fn a_legacy_post_refused_while_the_stream_is_open_is_a_miss() {
+    let mut play = Play::new(Leg::Proxy, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /messages?sessionId=s1\n\n");
+    assert_eq!(play.posts(), 1);
+    play.reply(400).reply(404).reply(202);
+    assert_eq!(play.affinity(), (3, 2));
+    play.bytes(
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2024-11-05\"}}\n\n",
+    )
+    .reply(202);
+    assert!(
+        matches!(
+            play.events.last(),
+            Some(Event::Held {
+                transport: Transport::HttpSse,
+                ..
+            })
+        ),
+        "{:?}",
+        play.events
+    );
+}
+
+#[test]
+fn a_legacy_session_refused_for_ever_ends_the_attempt() {
+    let mut play = Play::new(Leg::Proxy, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /messages?sessionId=s1\n\n");
+    for _ in 0..40 {
+        if play.failures().is_empty() {
+            play.reply(404);
+        }
+    }
+    assert_eq!(play.failures(), [Reason::Http4xx]);
+}
+
+#[test]
+fn a_lost_session_is_replaced_at_once_and_its_id_not_sent() {
+    let mut play = Play::held(Leg::Direct);
+    play.after(300.0).say(Input::Ended(Cause::CleanEnd)).tick();
+    let gone = || {
+        Input::Opened(Answer {
+            status: 404,
+            ..Answer::default()
+        })
+    };
+    play.say(gone()).say(gone());
+    assert!(
+        play.events
+            .contains(&Event::SessionLost(LostCause::Unknown))
+    );
+    let [Do::Close, Do::Post(request)] = &play.actions[..] else {
+        panic!("{:?}", play.actions)
+    };
+    assert!(
+        request
+            .headers
+            .iter()
+            .all(|(name, _)| *name != "mcp-session-id")
+    );
+    assert!(play.failures().is_empty());
+}
+
+#[test]
+fn a_refused_session_is_given_up_after_three_failures() {
+    let mut play = Play::held(Leg::Direct);
+    play.after(5.0).say(Input::Ended(Cause::Reset));
+    for failure in 1..=3 {
+        play.tick();
+        assert!(
+            matches!(&play.actions[..], [Do::Open(_)]),
+            "failure {failure}: {:?}",
+            play.actions
+        );
+        play.say(Input::Opened(Answer {
+            status: 409,
+            ..Answer::default()
+        }));
+    }
+    assert!(
+        matches!(play.actions.last(), Some(Do::Delete(_))),
+        "{:?}",
+        play.actions
+    );
+    play.reply(200).tick();
+    assert_eq!(play.posts(), 1, "and a new one is asked for");
+}
+
+#[test]
+fn asking_a_legacy_session_does_not_break_its_silence() {
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /m?sessionId=s1\n\n")
+        .reply(202);
+    play.bytes(
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2024-11-05\"}}\n\n",
+    )
+    .reply(202);
+    play.tick();
+    let [Do::Post(request)] = &play.actions[..] else {
+        panic!("{:?}", play.actions)
+    };
+    let body = request.body.as_deref().unwrap_or_default();
+    assert!(
+        body.contains("notifications/cancelled"),
+        "a request would be answered on the stream: {body}"
+    );
+}
+
+#[test]
+fn every_refusal_on_an_open_legacy_stream_is_a_miss() {
+    let mut play = Play::new(Leg::Proxy, Transport::HttpSse);
+    play.tick()
+        .opened()
+        .bytes("event: endpoint\ndata: /m?sessionId=s1\n\n")
+        .reply(202);
+    play.bytes(
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2024-11-05\"}}\n\n",
+    )
+    .reply(202);
+    play.tick().reply(404).reply(404).reply(404).reply(404);
+    assert_eq!(play.affinity(), (6, 4), "none of them waits for a success");
+}
+
+#[test]
+fn an_id_on_a_refusal_is_dead_and_not_deleted() {
+    let mut play = Play::new(Leg::Direct, Transport::StreamableHttp);
+    play.tick().say(Input::Stop);
+    play.say(Input::Replied(Answer {
+        status: 400,
+        session: Some("dead".into()),
+        ..Answer::default()
+    }));
+    assert_eq!(play.actions, []);
+    assert!(play.canary.is_over());
+}

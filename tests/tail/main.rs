@@ -1,0 +1,404 @@
+//! The follower on real files: every way a log grows, moves and vanishes. Passes are driven by hand, and time
+//! is an argument, so nothing waits.
+
+#![allow(clippy::expect_used, reason = "helpers of a test fail the test")]
+
+mod resume;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use holter::tail::follow::{GRACE, QUIET};
+use holter::tail::lines::LINE_MAX;
+use holter::tasks::tail::{FILES_MAX, Follower, Found, READ_MAX, ROTATED_MAX, Start};
+
+/// A folder, a follower on it, and the time.
+struct Case {
+    folder: tempfile::TempDir,
+    pattern: String,
+    follower: Follower,
+    now: Instant,
+}
+
+impl Case {
+    /// Follows one pattern in a fresh folder, in which `before` has put what exists at the start.
+    fn new(pattern: &str, start: Start, before: impl FnOnce(&Self)) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let pattern = folder.path().join(pattern).display().to_string();
+        let case = Self {
+            folder,
+            follower: Follower::new(vec![pattern.clone()], start),
+            pattern,
+            now: instant(),
+        };
+        before(&case);
+        case
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        write(&mut self.writer(name), text);
+    }
+
+    fn writer(&self, name: &str) -> File {
+        let open = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path(name));
+        open.expect("log opened")
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).expect("renamed");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("removed");
+    }
+
+    /// One pass: lines as they are, all else marked; bytes left out.
+    fn pass(&mut self) -> Vec<String> {
+        self.pass_and_more().0
+    }
+
+    fn pass_and_more(&mut self) -> (Vec<String>, bool) {
+        let mut found = Vec::new();
+        let more = self
+            .follower
+            .poll(self.now, &mut |f| found.extend(shown(&f)));
+        (found, more)
+    }
+
+    fn later(&mut self, by: Duration) {
+        self.now += by;
+    }
+}
+
+fn shown(found: &Found<'_>) -> Option<String> {
+    match found {
+        Found::Line(line) => Some(String::from_utf8_lossy(line).into_owned()),
+        Found::File(_) | Found::Bytes(_) => None,
+        Found::Rotated(kind) => Some(format!("<{kind}>")),
+        Found::Lost { cause, bytes } => Some(format!("<lost {cause} {bytes}>")),
+        Found::OpenFailed(kind) => Some(format!("<open {kind:?}>")),
+        Found::ReadFailed(kind) => Some(format!("<read {kind:?}>")),
+        Found::ListingCapped => Some("<capped>".to_owned()),
+    }
+}
+
+fn write(file: &mut File, text: &str) {
+    file.write_all(text.as_bytes()).expect("written");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "any instant does: only differences count"
+)]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn append_and_split_append() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n2"));
+    assert_eq!(case.pass(), ["1"]);
+    case.append("a.log", "b\n3");
+    assert_eq!(case.pass(), ["2b"]);
+    assert_eq!(case.pass(), NONE);
+    case.append("a.log", "\n");
+    assert_eq!(case.pass(), ["3"]);
+    assert_eq!(case.follower.lag_bytes(), 0);
+}
+
+#[test]
+fn bytes_are_counted_once() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n23"));
+    let mut bytes = 0;
+    for text in ["", "4\n"] {
+        case.append("a.log", text);
+        case.follower.poll(case.now, &mut |f| {
+            if let Found::Bytes(n) = f {
+                bytes += n;
+            }
+        });
+    }
+    assert_eq!(bytes, 6);
+}
+
+#[test]
+fn existing_files_start_at_their_end_and_later_ones_at_their_beginning() {
+    let mut case = Case::new("*.log", Start::End, |c| c.append("a.log", "old\n"));
+    assert_eq!(case.pass(), NONE);
+    case.append("a.log", "new\n");
+    case.append("b.log", "first\n");
+    assert_eq!(case.pass(), ["new", "first"]);
+}
+
+#[test]
+fn a_line_that_is_being_written_at_the_start_counts_whole() {
+    let mut case = Case::new("a.log", Start::End, |c| c.append("a.log", "old\nhalf"));
+    assert_eq!(case.pass(), NONE);
+    case.append("a.log", " and half\n");
+    assert_eq!(case.pass(), ["half and half"]);
+}
+
+#[test]
+fn missing_at_start_is_normal() {
+    let mut case = Case::new("deep/a.log", Start::End, |_| {});
+    assert_eq!(case.pass(), NONE);
+    fs::create_dir(case.path("deep")).expect("folder");
+    case.append("deep/a.log", "1\n");
+    assert_eq!(case.pass(), ["1"]);
+}
+
+#[test]
+fn rename_rotation_with_the_writer_still_on_the_old_file() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n"));
+    let mut old = case.writer("a.log");
+    assert_eq!(case.pass(), ["1"]);
+    case.rename("a.log", "a.log.1");
+    write(&mut old, "2\n");
+    assert_eq!(case.pass(), ["<rename>", "2"]);
+    write(&mut old, "3\n");
+    case.append("a.log", "4\n");
+    assert_eq!(case.pass(), ["3", "4"], "the old file comes first");
+
+    // Just before it was quiet for long enough, the old file is still read, and the time begins anew.
+    case.later(QUIET - Duration::from_millis(1));
+    write(&mut old, "5\n6");
+    assert_eq!(case.pass(), ["5"]);
+    case.later(QUIET - Duration::from_millis(1));
+    assert_eq!(case.pass(), NONE);
+    case.later(Duration::from_millis(1));
+    assert_eq!(case.pass(), ["6"], "the unterminated tail counts as a line");
+    write(&mut old, "lost to us\n");
+    case.append("a.log", "7\n");
+    assert_eq!(case.pass(), ["7"], "let go");
+}
+
+#[test]
+fn a_rotated_file_that_matches_under_its_new_name_is_not_read_again() {
+    let mut case = Case::new("a.log*", Start::Beginning, |c| c.append("a.log", "1\n"));
+    assert_eq!(case.pass(), ["1"]);
+    case.rename("a.log", "a.log.1");
+    case.append("a.log", "2\n");
+    assert_eq!(case.pass(), ["<rename>", "2"]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.later(GRACE * 2);
+    assert_eq!(case.pass(), NONE, "remembered as long as it is listed");
+    assert_eq!(case.pass(), NONE);
+
+    case.rename("a.log.1", "a.log.2");
+    case.rename("a.log", "a.log.1");
+    case.append("a.log", "3\n");
+    assert_eq!(case.pass(), ["<rename>", "3"]);
+    case.append("a.log.2", "late\n");
+    assert_eq!(
+        case.pass(),
+        ["late"],
+        "a late writer is read from where it was left"
+    );
+    fs::write(case.path("a.log.1.gz"), "no lines\n").expect("written");
+    assert_eq!(case.pass(), NONE, "compressed");
+}
+
+#[test]
+fn an_identity_survives_a_listing_that_misses_it() {
+    let mut case = Case::new("a.log*", Start::Beginning, |c| c.append("a.log", "1\n"));
+    assert_eq!(case.pass(), ["1"]);
+    case.rename("a.log", "a.log.1");
+    assert_eq!(case.pass(), ["<rename>"]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.rename("a.log.1", "hidden");
+    case.later(GRACE - Duration::from_millis(1));
+    assert_eq!(case.pass(), NONE);
+    case.rename("hidden", "a.log.1");
+    assert_eq!(case.pass(), NONE);
+}
+
+#[test]
+fn truncation() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| {
+        c.append("a.log", "1\n2\nhalf")
+    });
+    assert_eq!(case.pass(), ["1", "2"]);
+    File::create(case.path("a.log")).expect("truncated");
+    assert_eq!(case.pass(), ["<truncate>", "<lost torn_line 4>"]);
+    case.append("a.log", "3\n");
+    assert_eq!(case.pass(), ["3"]);
+    assert_eq!(case.pass(), NONE);
+}
+
+#[test]
+fn the_hole_that_a_writer_leaves_after_truncation_is_counted() {
+    let mut case = Case::new("a.log", Start::Beginning, |_| {});
+    let mut writer = File::create(case.path("a.log")).expect("log");
+    write(&mut writer, "12345678\n");
+    assert_eq!(case.pass(), ["12345678"]);
+    OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(case.path("a.log"))
+        .expect("truncated");
+    assert_eq!(case.pass(), ["<truncate>"]);
+    write(&mut writer, "2\n");
+    assert_eq!(case.pass(), ["<lost nul_run 9>", "2"]);
+}
+
+#[test]
+fn a_deleted_and_created_file_is_another_even_on_the_same_inode() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n"));
+    assert_eq!(case.pass(), ["1"]);
+    case.remove("a.log");
+    case.append("a.log", "2 longer\n");
+    assert_eq!(case.pass(), ["<replaced>", "2 longer"]);
+    case.remove("a.log");
+    assert_eq!(case.pass(), ["<replaced>"]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.append("a.log", "3 longer\n");
+    assert_eq!(
+        case.pass(),
+        ["3 longer"],
+        "the closed file's inode is free to be reused"
+    );
+}
+
+#[test]
+fn symlinks_are_followed_and_switched() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| {
+        c.append("0.txt", "1\n");
+        symlink(c.path("0.txt"), c.path("a.log")).expect("link");
+    });
+    assert_eq!(case.pass(), ["1"]);
+    case.append("0.txt", "2\n");
+    assert_eq!(case.pass(), ["2"]);
+    case.append("1.txt", "4\n");
+    symlink(case.path("1.txt"), case.path("new")).expect("link");
+    case.append("0.txt", "3\n");
+    case.rename("new", "a.log");
+    assert_eq!(case.pass(), ["<rename>", "3", "4"]);
+}
+
+#[test]
+fn two_names_of_one_file_are_read_once() {
+    let mut case = Case::new("*.log", Start::Beginning, |c| {
+        c.append("a.log", "1\n");
+        symlink(c.path("a.log"), c.path("b.log")).expect("link");
+        fs::hard_link(c.path("a.log"), c.path("c.log")).expect("link");
+    });
+    assert_eq!(case.pass(), ["1"]);
+    case.append("b.log", "2\n");
+    assert_eq!(case.pass(), ["2"]);
+}
+
+/// A folder where the file should be stands for a file that cannot be opened: it also works as root.
+#[test]
+fn what_cannot_be_opened_is_tried_again() {
+    let mut case = Case::new("a.log", Start::End, |c| {
+        fs::create_dir(c.path("a.log")).expect("folder");
+    });
+    let failed = format!("<open {:?}>", ErrorKind::IsADirectory);
+    for _ in 0..2 {
+        assert_eq!(case.pass(), std::slice::from_ref(&failed));
+    }
+    fs::remove_dir(case.path("a.log")).expect("removed");
+    case.append("a.log", "1\n");
+    assert_eq!(case.pass(), ["1"]);
+}
+
+#[test]
+fn only_regular_files_are_opened() {
+    let mut case = Case::new("x", Start::End, |c| {
+        symlink("/dev/null", c.path("x")).expect("link");
+    });
+    assert_eq!(
+        case.pass(),
+        [format!("<open {:?}>", ErrorKind::Unsupported)]
+    );
+    let mut case = Case::new("*", Start::End, |c| {
+        fs::create_dir(c.path("folder")).expect("folder");
+    });
+    assert_eq!(
+        case.pass(),
+        NONE,
+        "a folder that a pattern happens to match"
+    );
+}
+
+#[test]
+fn one_pass_reads_a_bounded_part_and_says_that_more_waits() {
+    let line = "x".repeat(1023) + "\n";
+    let lines = READ_MAX / line.len() + 3;
+    let mut case = Case::new("a.log", Start::Beginning, |c| {
+        c.append("a.log", &line.repeat(lines))
+    });
+    let (first, more) = case.pass_and_more();
+    assert_eq!((first.len(), more), (lines - 3, true));
+    assert_eq!(case.follower.lag_bytes(), 3 * 1024);
+    let (rest, more) = case.pass_and_more();
+    assert_eq!((rest.len(), more), (3, false));
+    assert_eq!(case.follower.lag_bytes(), 0);
+}
+
+#[test]
+fn an_endless_line_costs_a_count_and_the_next_line_is_read() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| {
+        c.append("a.log", &"x".repeat(3 * LINE_MAX));
+    });
+    assert_eq!(case.pass(), NONE);
+    case.append("a.log", "\n1\n");
+    assert_eq!(
+        case.pass(),
+        [
+            format!("<lost line_too_long {}>", 3 * LINE_MAX),
+            "1".to_owned()
+        ]
+    );
+}
+
+#[test]
+fn rotated_files_are_bounded_and_what_is_unread_is_counted() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "0"));
+    for i in 0..ROTATED_MAX {
+        case.pass();
+        case.rename("a.log", &format!("old.{i}"));
+        case.append("a.log", "0");
+    }
+    assert_eq!(case.pass(), ["<rename>"], "as many as are held");
+    // The oldest has more than one pass reads when the next one comes: the rest of it is lost.
+    case.append("old.0", &"\n".repeat(READ_MAX + 5));
+    case.rename("a.log", "old.last");
+    let found = case.pass();
+    let (last, lines) = found.split_last().expect("found");
+    assert_eq!(last, "<lost rotated_limit 5>");
+    assert_eq!(lines.iter().filter(|l| l.is_empty()).count(), READ_MAX - 1);
+    assert!(lines.contains(&"<rename>".to_owned()));
+}
+
+#[test]
+fn files_are_bounded_and_what_is_not_read_is_counted_once() {
+    let mut case = Case::new("*.log", Start::End, |c| {
+        for i in 0..=FILES_MAX {
+            c.append(&format!("{i:03}.log"), "old\n");
+        }
+    });
+    assert_eq!(case.pass(), NONE);
+    let over = format!("{FILES_MAX:03}.log");
+    case.append("000.log", "1\n");
+    case.append(&over, "22\n");
+    assert_eq!(case.pass(), ["<lost file_limit 3>", "1"]);
+    assert_eq!(case.pass(), NONE);
+    case.append(&over, "4444\n");
+    assert_eq!(case.pass(), ["<lost file_limit 5>"]);
+}
