@@ -58,6 +58,10 @@ pub struct RunArgs {
     )]
     pub web_listen_address: ListenAddress,
 
+    /// Store counts and positions in this folder, and go on from there after a restart.
+    #[arg(long = "storage.path", value_name = "FOLDER")]
+    pub storage_path: Option<PathBuf>,
+
     /// Log messages of this level and above.
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value_t)]
     pub log_level: LogLevel,

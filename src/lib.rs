@@ -15,6 +15,7 @@
 //! | [`config`] | text to a checked configuration, or every problem in it |
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |
+//! | [`snapshot`] | what survives a crash: every count, and how far the logs were read for it |
 //! | [`verdict`] | settings known to cut streams: what to look at |
 //! | [`status`] | what the page and `/api/v1/status` show |
 //! | [`syslog`] | syslog on the wire: addresses, framing, drops |
@@ -42,6 +43,7 @@ pub mod label;
 pub mod metrics;
 pub mod reason;
 pub mod replay;
+pub mod snapshot;
 pub mod sse;
 pub mod status;
 pub mod syslog;

@@ -52,7 +52,7 @@ async fn count(keys: &str, texts: &[(&str, &str)]) -> Counts {
     let Input::Files { access, error } = &config.logs[0].input else {
         panic!("no files: {keys}");
     };
-    let task = LogTask::new(&config.logs[0], access, error, recorder);
+    let task = LogTask::new(&config.logs[0], access, error, recorder, None);
     for (name, text) in texts {
         append(&path(name), text);
     }

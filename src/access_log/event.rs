@@ -2,6 +2,8 @@
 //!
 //! It does not know who counts. Nothing in here names a session, a path or a client.
 
+use serde::{Deserialize, Serialize};
+
 use std::time::Duration;
 
 use super::{Record, UnparsedKind};
@@ -42,7 +44,7 @@ pub enum Event {
 }
 
 /// The end of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// The number of its access line, from 1, in the order of reading.
     pub line: u64,

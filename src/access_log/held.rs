@@ -27,6 +27,15 @@ impl<T> Default for Held<T> {
 }
 
 impl<T> Held<T> {
+    /// Holds these again, each for a whole window: what was not read while nobody ran is read now.
+    pub(crate) fn resume(now: Instant, items: Vec<T>) -> Self {
+        let mut held = Self::default();
+        for item in items {
+            held.push(now, item);
+        }
+        held
+    }
+
     /// Holds one more; gives the oldest back if there is no room.
     pub(crate) fn push(&mut self, now: Instant, item: T) -> Option<T> {
         let full = self.queue.len() >= MAX_HELD;
@@ -47,6 +56,12 @@ impl<T> Held<T> {
         due.then(|| self.pop()).flatten()
     }
 
+    /// The oldest, if it has waited long enough, and until when it was to.
+    pub(crate) fn pop_due_at(&mut self, now: Instant) -> Option<(Instant, T)> {
+        let until = self.deadline()?;
+        Some((until, self.pop_due(now)?))
+    }
+
     /// Forgets what has waited twice as long: it is there for the whole window of whatever came
     /// within its own.
     pub(crate) fn forget(&mut self, now: Instant) {
@@ -61,9 +76,25 @@ impl<T> Held<T> {
         self.queue.pop_front().map(|(_, item)| item)
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// All, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.queue.iter().map(|(_, item)| item)
+    }
+
+    /// Takes out the oldest that fits.
+    pub(crate) fn take_oldest(&mut self, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.iter().position(fits)?;
+        self.queue.remove(at).map(|(_, item)| item)
+    }
+
+    /// Takes out the newest that fits.
+    pub(crate) fn take_newest(&mut self, fits: impl Fn(&T) -> bool) -> Option<T> {
+        self.take_nearest(|item| fits(item).then_some(0))
     }
 
     /// Takes out the one that is nearest, of equals the newest; `None` is out of reach.

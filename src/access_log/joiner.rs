@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Closed, Event};
 use super::nginx::error::{self, Level, Subject};
 use super::{Format, Record, UnparsedKind, apache, caddy, nginx};
@@ -19,6 +21,21 @@ pub(super) enum Joiner {
     Caddy(caddy::join::Joiner),
     /// Every line tells what it tells alone.
     Alone,
+}
+
+/// What a restart goes on from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Saved {
+    /// Nothing is held.
+    #[default]
+    Nothing,
+    /// nginx's.
+    Nginx(nginx::join::Saved),
+    /// Apache's.
+    Apache(apache::join::Saved),
+    /// Caddy's.
+    Caddy(caddy::join::Saved),
 }
 
 impl Joiner {
@@ -100,6 +117,29 @@ impl Joiner {
             Self::Apache(join) => join.tick(now, out),
             Self::Caddy(join) => join.tick(now, out),
             Self::Alone => {}
+        }
+    }
+
+    /// What is held.
+    pub(super) fn save(&self) -> Saved {
+        match self {
+            Self::Nginx(join) => Saved::Nginx(join.save()),
+            Self::Apache(join) => Saved::Apache(join.save()),
+            Self::Caddy(join) => Saved::Caddy(join.save()),
+            Self::Alone => Saved::Nothing,
+        }
+    }
+
+    /// Goes on from what was held; what another format's join held is decided.
+    pub(super) fn resume(&mut self, now: Instant, saved: Saved, out: &mut Vec<Event>) {
+        match (self, saved) {
+            (Self::Nginx(join), Saved::Nginx(saved)) => join.resume(now, saved),
+            (Self::Apache(join), Saved::Apache(saved)) => join.resume(now, saved),
+            (Self::Caddy(join), Saved::Caddy(saved)) => join.resume(now, saved),
+            (_, Saved::Nginx(saved)) => saved.decide(out),
+            (_, Saved::Apache(saved)) => saved.decide(out),
+            (_, Saved::Caddy(saved)) => saved.decide(out),
+            (_, Saved::Nothing) => {}
         }
     }
 

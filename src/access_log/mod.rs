@@ -4,6 +4,8 @@
 //! One file or folder a proxy, one variant of [`Format`] each. It does not know where lines come
 //! from (files, syslog, a test), what time it is, or what is done with the [`event::Event`]s.
 
+use serde::{Deserialize, Serialize};
+
 use std::time::Duration;
 
 use crate::label::label;
@@ -19,6 +21,7 @@ pub mod haproxy;
 pub(crate) mod held;
 mod joiner;
 mod json;
+mod key;
 pub mod nginx;
 pub mod reader;
 pub mod rules;
@@ -173,9 +176,9 @@ impl Format {
         }
     }
 
-    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request
-    /// and sessions, times, the connection and the content type may be left out, and need not be any:
-    /// most lines are ordinary requests, and of those only what shows that an upstream lives is asked.
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request,
+    /// sessions, status and [`Record::retried`], the rest may be left out, and need not be any: most
+    /// lines are ordinary requests that nobody asks more about.
     ///
     /// # Errors
     /// The kind of damage, to be counted.
@@ -258,6 +261,8 @@ pub struct Record<'a> {
     pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
+    /// Whether the last upstream accepted the connection.
+    pub upstream_connected: Option<bool>,
     /// The proxy's number for the client's connection.
     pub connection: Option<u64>,
     /// The client's address.
@@ -301,7 +306,7 @@ impl<'a> Record<'a> {
 }
 
 /// What became of the client's connection at the end of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientConnection {
     /// It broke before the answer was complete.
     Aborted,
@@ -321,7 +326,7 @@ pub enum Written {
 }
 
 /// A moment as a log wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Milliseconds since 1970-01-01 UTC.
     pub unix_ms: i64,

@@ -159,7 +159,10 @@ mod tests {
     async fn a_running_holter_is_healthy() {
         let admin = Admin::bind(":0").await.unwrap();
         let port = admin.local_addr().port();
-        let router = router(Views::new(String::new, picture));
+        let router = router(Views::new(
+            || std::future::ready(bytes::Bytes::new()),
+            picture,
+        ));
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(admin.serve(router, CancellationToken::new()));
         for address in [

@@ -41,7 +41,8 @@ impl RunError {
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let config = load::load(&args.config)?;
     let asked = signal::asked_to_stop(1)?;
-    let app = App::start(config, &args.web_listen_address.to_string()).await?;
+    let address = args.web_listen_address.to_string();
+    let app = App::start(config, &address, args.storage_path.as_deref()).await?;
     app.run(asked).await?;
     Ok(())
 }

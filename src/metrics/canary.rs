@@ -1,5 +1,7 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+mod pair;
+mod read;
 mod way;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +11,16 @@ use std::time::{Duration, SystemTime};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
+use crate::canary::fingerprint::Suspicion;
 use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
-use crate::reason::Reason;
+use crate::reason::{Reason, Side};
 use way::{Way, WayFamilies};
 
+mod planned;
+
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     up: IntGaugeVec,
     streams: IntGaugeVec,
@@ -32,6 +38,8 @@ pub(super) struct Families {
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
     way: WayFamilies,
+    faults: IntCounterVec,
+    suspected: GaugeVec,
     info: IntGaugeVec,
 }
 
@@ -114,11 +122,31 @@ impl Families {
                 &["canary", "leg", "cause"],
             ),
             way: WayFamilies::register(all),
+            faults: all.counter(
+                "holter_canary_faults_total",
+                "Faults of a canary's streams, by the side that comparing the legs names.",
+                &["canary", "side"],
+            ),
+            suspected: all.gauge(
+                "holter_canary_suspected_timeout_seconds",
+                "Cut-off that repeated ends make likely: silence (idle) or age (total); absent when none.",
+                &["canary", "leg", "kind"],
+            ),
             info: all.int_gauge(
                 "holter_canary_info",
                 "What was negotiated; always 1.",
                 &["canary", "leg", "transport", "protocol_version"],
             ),
+        }
+    }
+
+    /// Creates the series that both legs of a canary share.
+    fn canary(&self, name: &str) -> CanaryMetrics {
+        CanaryMetrics {
+            name: name.to_owned(),
+            faults: PerLabel::new(|side: Side| {
+                self.faults.with_label_values(&[name, side.as_str()])
+            }),
         }
     }
 
@@ -130,8 +158,10 @@ impl Families {
         };
         let metrics = LegMetrics {
             canary: plan.canary.to_owned(),
+            shared: self.canary(plan.canary),
             leg: plan.leg,
             wanted: plan.streams,
+            configured: plan.interval,
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -157,6 +187,7 @@ impl Families {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
             way: self.way.leg(plan),
+            suspected: self.suspected.clone(),
             info: self.info.clone(),
             streamless: AtomicUsize::default(),
             observed: Mutex::default(),
@@ -168,12 +199,16 @@ impl Families {
     }
 }
 
+pub use pair::CanaryMetrics;
+
 /// The series of one leg: what its tasks record and what the page shows.
 #[derive(Debug)]
 pub struct LegMetrics {
     canary: String,
+    shared: CanaryMetrics,
     leg: Leg,
     wanted: usize,
+    configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
     /// Not exported: what `up` and the page need beside the streams held.
@@ -192,6 +227,7 @@ pub struct LegMetrics {
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
     way: Way,
+    suspected: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
 }
@@ -207,6 +243,8 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
+    /// The cut-off that repeated ends make likely.
+    pub suspicion: Option<Suspicion>,
     /// When the newest byte arrived.
     pub last_byte: Option<SystemTime>,
 }
@@ -255,7 +293,6 @@ impl LegMetrics {
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
             Event::Learned(interval) => self.expect(*interval),
             Event::Late => self.late.inc(),
-            Event::Burst => self.bursts.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
                 self.ended(end);
@@ -263,6 +300,7 @@ impl LegMetrics {
             Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
         }
     }
@@ -270,66 +308,6 @@ impl LegMetrics {
     /// Derives `up` from the streams held, just before it is read: its tasks count side by side.
     pub(super) fn settle(&self) {
         self.up.set(i64::from(self.is_up()));
-    }
-
-    /// Whether every stream is held, or its server well and without one to hold.
-    pub fn is_up(&self) -> bool {
-        self.held() + self.streamless() == self.wanted
-    }
-
-    /// Streams that the server does not offer, though it is well.
-    pub fn streamless(&self) -> usize {
-        self.streamless.load(Ordering::Relaxed)
-    }
-
-    /// Streams held now.
-    pub fn held(&self) -> usize {
-        usize::try_from(self.streams.get()).unwrap_or(0)
-    }
-
-    /// Streams to hold.
-    pub fn wanted(&self) -> usize {
-        self.wanted
-    }
-
-    /// Attempts, and those that gave no stream.
-    pub fn connects(&self) -> (u64, u64) {
-        (self.connects.get(), self.connects_failed.total())
-    }
-
-    /// Failed attempts by reason, zeros left out.
-    pub fn failures(&self) -> Vec<(Reason, u64)> {
-        self.connects_failed.counts()
-    }
-
-    /// Ended streams by reason, zeros left out.
-    pub fn disconnects(&self) -> Vec<(Reason, u64)> {
-        self.disconnects.counts()
-    }
-
-    /// Signs of life by kind, zeros left out.
-    pub fn heartbeats(&self) -> Vec<(Kind, u64)> {
-        self.heartbeats.counts()
-    }
-
-    /// Gaps over the tolerance.
-    pub fn late(&self) -> u64 {
-        self.late.get()
-    }
-
-    /// Affinity requests and misses.
-    pub fn affinity(&self) -> (u64, u64) {
-        (self.affinity_requests.get(), self.affinity_misses.get())
-    }
-
-    /// Sessions that were gone for good.
-    pub fn sessions_lost(&self) -> u64 {
-        self.sessions_lost.total()
-    }
-
-    /// What no single series holds.
-    pub fn observed(&self) -> Observed {
-        *self.lock()
     }
 
     fn ended(&self, end: &End) {

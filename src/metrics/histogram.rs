@@ -67,6 +67,21 @@ impl HistogramVec {
     }
 }
 
+impl HistogramVec {
+    /// The upper bounds.
+    pub(super) fn bounds(&self) -> &'static [f64] {
+        self.bounds
+    }
+
+    /// The histogram with these labels, sorted by name, if there is one.
+    pub(super) fn known(&self, labels: &[(&str, &str)]) -> Option<Histogram> {
+        let labels: Vec<_> = labels.iter().map(|(n, v)| pair(n, v)).collect();
+        let series = lock(&self.series);
+        let found = series.iter().find(|(known, _)| *known == labels);
+        found.map(|(_, histogram)| histogram.clone())
+    }
+}
+
 impl Collector for HistogramVec {
     fn desc(&self) -> Vec<&Desc> {
         vec![&self.desc]
@@ -112,13 +127,18 @@ impl Histogram {
         observed.sum += value;
     }
 
+    /// Goes on from there; `past` has as many counts as the histogram.
+    pub(super) fn restore(&self, past: Observed) {
+        *lock(&self.observed) = past;
+    }
+
     fn reading(&self) -> proto::Histogram {
         let observed = lock(&self.observed).clone();
-        let mut total = 0;
+        let mut total = 0_u64;
         let buckets = self.bounds.iter().zip(&observed.counts);
-        let buckets = buckets
+        let buckets: Vec<_> = buckets
             .map(|(bound, count)| {
-                total += count;
+                total = total.saturating_add(*count);
                 let mut bucket = proto::Bucket::default();
                 bucket.set_upper_bound(*bound);
                 bucket.set_cumulative_count(total);
@@ -127,7 +147,8 @@ impl Histogram {
             .collect();
         let mut reading = proto::Histogram::default();
         reading.set_bucket(buckets);
-        reading.set_sample_count(observed.counts.iter().sum());
+        let above = observed.counts.last().copied().unwrap_or_default();
+        reading.set_sample_count(total.saturating_add(above));
         reading.set_sample_sum(observed.sum);
         reading
     }

@@ -1,6 +1,6 @@
 //! `holter_log_*`: what a proxy's logs show of its clients' streams.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -15,6 +15,8 @@ use crate::tail::{LossCause, RotationKind};
 
 /// How many upstream addresses of one source become label values; the rest is `other`.
 const UPSTREAMS_MAX: usize = 16;
+/// Streams by upstream: the family whose labels are not all known at the start.
+pub(super) const UPSTREAM_CLOSED: &str = "holter_log_upstream_streams_closed_total";
 /// The label value beyond that.
 const OTHER: &str = "other";
 
@@ -33,6 +35,7 @@ label! {
 }
 
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct Families {
     lines: IntCounterVec,
     bytes: IntCounterVec,
@@ -116,7 +119,7 @@ impl Families {
                 LIFETIMES,
             ),
             upstream_closed: all.counter(
-                "holter_log_upstream_streams_closed_total",
+                UPSTREAM_CLOSED,
                 "Clients' streams that ended, by upstream address as the proxy writes it and by class.",
                 &["source", "upstream", "class"],
             ),
@@ -315,11 +318,22 @@ impl SourceMetrics {
         }
     }
 
+    /// Creates the series of an upstream that was counted before a restart.
+    pub(super) fn restore_upstream(&self, address: &str) {
+        let mut upstreams = self.upstreams();
+        let is_known = upstreams.iter().any(|known| known.address == address);
+        if !is_known && upstreams.len() <= UPSTREAMS_MAX {
+            upstreams.push(self.upstream(address));
+        }
+    }
+
+    fn upstreams(&self) -> MutexGuard<'_, Vec<Upstream>> {
+        let upstreams = self.upstreams.lock();
+        upstreams.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn upstream_closed(&self, address: &str, class: Class) -> String {
-        let mut upstreams = self
-            .upstreams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = self.upstreams();
         let known = upstreams.iter().position(|known| known.address == address);
         let at = known.unwrap_or_else(|| {
             let label = if upstreams.len() < UPSTREAMS_MAX {
@@ -357,30 +371,4 @@ impl SourceMetrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::Metrics;
-
-    #[test]
-    fn upstreams_beyond_the_cap_are_other_and_counted_as_such() {
-        let metrics = Metrics::new([], ["edge"]);
-        let source = metrics.source("edge").unwrap();
-        for n in 0..UPSTREAMS_MAX + 3 {
-            let upstream = Some(format!("10.0.0.{n}:80").into());
-            let closed = Closed {
-                line: 1,
-                reason: Reason::ServerCut,
-                duration: None,
-                upstream,
-            };
-            let label = source.record(&Event::StreamClosed(closed));
-            assert_eq!(label.as_deref() == Some(OTHER), n >= UPSTREAMS_MAX, "{n}");
-        }
-        let text = metrics.render();
-        let other = "holter_log_upstream_streams_closed_total{class=\"abnormal\",source=\"edge\",upstream=\"other\"} 3\n";
-        assert!(text.contains(other), "{text}");
-        let capped =
-            "holter_series_dropped_total{metric=\"holter_log_upstream_streams_closed_total\"} 3\n";
-        assert!(text.contains(capped), "{text}");
-    }
-}
+mod tests;

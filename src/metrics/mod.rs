@@ -5,20 +5,29 @@
 //! start, so that `increase()` sees the first event.
 
 mod canary;
+mod current;
 mod exporter;
 mod histogram;
 mod log;
+mod restore;
+mod storage;
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
+use current::Current;
 use histogram::{Histogram, HistogramVec};
+use restore::Stored;
 
-pub use canary::LegMetrics;
+pub use canary::{CanaryMetrics, LegMetrics};
+pub use exporter::ConfigMetrics;
 pub use log::SourceMetrics;
+pub use restore::Gathered;
+pub use storage::StorageMetrics;
 
 use crate::canary::Leg;
 use crate::label::Label;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,8 +49,12 @@ pub struct LegPlan<'a> {
 pub struct Metrics {
     registry: Registry,
     catalogue: Vec<Family>,
-    legs: Vec<Arc<LegMetrics>>,
-    sources: Vec<Arc<SourceMetrics>>,
+    current: Current,
+    config: ConfigMetrics,
+    stored: BTreeMap<String, Stored>,
+    storage: StorageMetrics,
+    /// Gathered when the other values are written: these tell whether they could be.
+    late: Registry,
 }
 
 impl Metrics {
@@ -54,57 +67,83 @@ impl Metrics {
         let canary = canary::Families::register(&mut families);
         let log = log::Families::register(&mut families);
         exporter::register(&mut families);
-        Self {
-            legs: legs
-                .into_iter()
-                .map(|plan| Arc::new(canary.leg(plan)))
-                .collect(),
-            sources: sources
-                .into_iter()
-                .map(|name| Arc::new(log.source(name)))
-                .collect(),
+        let config = ConfigMetrics::register(&mut families);
+        let mut late = Families::default();
+        let storage = StorageMetrics::register(&mut families, &mut late);
+        families.catalogue.append(&mut late.catalogue);
+        let metrics = Self {
             registry: families.registry,
             catalogue: families.catalogue,
-        }
+            current: Current::new(canary, log),
+            config,
+            stored: families.stored,
+            storage,
+            late: late.registry,
+        };
+        metrics.configure(legs, sources);
+        metrics
     }
 
-    /// The handles of one leg.
+    /// From now on these legs and sources are configured. Counters stay, also those of what is taken out, whose series
+    /// are hidden until it comes back. To be called when the tasks of what changed have ended.
+    pub fn configure<'a>(
+        &self,
+        legs: impl IntoIterator<Item = LegPlan<'a>>,
+        sources: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.current.configure(legs, sources);
+    }
+
+    /// How the configuration was loaded last.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.config
+    }
+
+    /// The handles of one leg that is configured.
     pub fn leg(&self, canary: &str, leg: Leg) -> Option<Arc<LegMetrics>> {
-        self.legs
-            .iter()
-            .find(|known| known.canary() == canary && known.leg() == leg)
-            .cloned()
+        let mut legs = self.legs().into_iter();
+        legs.find(|known| known.canary() == canary && known.leg() == leg)
     }
 
-    /// The handles of one log source.
+    /// The handles of one log source that is configured.
     pub fn source(&self, name: &str) -> Option<Arc<SourceMetrics>> {
-        self.sources
-            .iter()
-            .find(|known| known.name() == name)
-            .cloned()
+        let mut sources = self.sources().into_iter();
+        sources.find(|known| known.name() == name)
     }
 
     /// The legs, in the order of the configuration.
-    pub fn legs(&self) -> &[Arc<LegMetrics>] {
-        &self.legs
+    pub fn legs(&self) -> Vec<Arc<LegMetrics>> {
+        self.current.read().legs().to_vec()
     }
 
     /// The log sources, in the order of the configuration.
-    pub fn sources(&self) -> &[Arc<SourceMetrics>] {
-        &self.sources
+    pub fn sources(&self) -> Vec<Arc<SourceMetrics>> {
+        self.current.read().sources().to_vec()
     }
 
-    /// The exposition in the Prometheus text format, version 0.0.4.
-    pub fn render(&self) -> String {
-        for leg in &self.legs {
+    /// What became of snapshots.
+    pub fn storage(&self) -> &StorageMetrics {
+        &self.storage
+    }
+
+    /// Reads every value but those that tell how writing them went.
+    pub fn gather(&self) -> Gathered {
+        let current = self.current.read();
+        for leg in current.legs() {
             leg.settle();
         }
-        let mut text = String::new();
-        // Encoding fails on a family without metrics or with a duplicate; `gather` gives neither.
-        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "the exposition is incomplete");
-        }
-        text
+        Gathered(current.only_configured(self.registry.gather()))
+    }
+
+    /// The exposition of these values, and of how writing them went.
+    pub fn text(&self, mut gathered: Gathered) -> String {
+        gathered.0.extend(self.late.gather());
+        gathered.text()
+    }
+
+    /// The exposition of this moment.
+    pub fn render(&self) -> String {
+        self.text(self.gather())
     }
 
     /// Every family that can appear, in the order of registration.
@@ -131,12 +170,16 @@ pub struct Family {
 struct Families {
     registry: Registry,
     catalogue: Vec<Family>,
+    stored: BTreeMap<String, Stored>,
 }
 
 impl Families {
     fn counter(&mut self, name: &str, help: &str, labels: &[&'static str]) -> IntCounterVec {
         self.note("counter", name, help, labels);
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+        let family = self.register(IntCounterVec::new(Opts::new(name, help), labels));
+        let stored = Stored::Counter(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn gauge(&mut self, name: &str, help: &str, labels: &[&'static str]) -> GaugeVec {
@@ -157,7 +200,10 @@ impl Families {
         bounds: &'static [f64],
     ) -> HistogramVec {
         self.note("histogram", name, help, labels);
-        self.register(HistogramVec::new(name, help, labels, bounds))
+        let family = self.register(HistogramVec::new(name, help, labels, bounds));
+        let stored = Stored::Histogram(family.clone());
+        self.stored.insert(name.to_owned(), stored);
+        family
     }
 
     fn note(&mut self, kind: &'static str, name: &str, help: &str, labels: &[&'static str]) {
@@ -183,7 +229,7 @@ impl Families {
 }
 
 /// One counter for each value of a closed label set, all created at 0.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PerLabel<L>(Vec<(L, IntCounter)>);
 
 impl<L: Label + PartialEq> PerLabel<L> {

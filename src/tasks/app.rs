@@ -4,24 +4,31 @@
 //! and a log source; ends the admin server last, so that the last counts can still be scraped.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
+use tokio::sync::Mutex;
 
 use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
 use super::http::{self, Http};
-use super::log::LogTask;
+use super::log::{LogTask, Reading};
+use super::pair::PairRecorder;
 use super::record::{LegRecorder, SourceRecorder};
+use super::snapshots::{self, Readings, Snapshots};
 use super::stdin::{self, StdinTask};
+use super::storage::{self, Durability, Storage};
 use super::supervisor::{Failure, Supervisor};
 use super::syslog::{Socket, SyslogTask};
 use super::{canary, clock, dial, signal};
 use crate::canary::heartbeat::Expectation;
+use crate::canary::pair::{Pair, Plan};
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config, Input};
 use crate::metrics::{LegPlan, Metrics};
+use crate::snapshot;
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
 use crate::syslog::Address;
@@ -40,6 +47,9 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("holter: {0}")]
     Http(#[from] http::BuildError),
+    /// The folder of the snapshots cannot be used.
+    #[error("holter: {0}")]
+    Storage(#[from] storage::OpenError),
     /// A source's address cannot be listened at.
     #[error("holter: {key}: cannot listen on {address}: {cause}")]
     Syslog {
@@ -59,28 +69,44 @@ pub struct App {
     views: Views,
     address: SocketAddr,
     journal: SharedJournal,
+    snapshots: Arc<Snapshots>,
 }
 
 impl App {
-    /// Binds the address and starts every task.
+    /// Binds the address and starts every task. With a folder to store in, goes on from what is there.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or the HTTP client cannot be set up.
-    pub async fn start(config: Config, listen_address: &str) -> Result<Self, StartError> {
+    /// When the address cannot be bound, the HTTP client cannot be set up, or the folder cannot be used.
+    pub async fn start(
+        config: Config,
+        listen_address: &str,
+        storage_path: Option<&Path>,
+    ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
         let metrics = Arc::new(metrics(&config));
+        let storage = storage_path.map(Storage::open).transpose()?;
+        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
+        let stored = stored.transpose()?.unwrap_or_default();
+        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         let tls = tls(&config)?;
         for canary in &config.canaries {
             spawn_canary(&mut supervisor, canary, tls.as_ref(), &metrics, &journal)?;
         }
+        let readings = Readings::default();
         for (i, source) in config.logs.iter().enumerate() {
-            spawn_source(&mut supervisor, i, source, &metrics, &journal)?;
+            let stored = stored.source(&source.name).cloned();
+            let started = spawn_source(&mut supervisor, i, source, &metrics, &journal, stored)?;
+            if let Some(reading) = started {
+                readings.add(reading);
+            }
         }
-        let views = views(config, &metrics, &journal);
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
+        snapshots.store_now(Durability::Process).await;
+        let views = views(config, &metrics, &journal, &snapshots);
         let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
         supervisor.spawn_server("admin", serving);
         views.set_ready();
@@ -90,6 +116,7 @@ impl App {
             views,
             address,
             journal,
+            snapshots,
         })
     }
 
@@ -112,6 +139,7 @@ impl App {
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
         self.supervisor.run(asked, WORKERS_GRACE).await?;
         let asked_at = clock::now();
+        self.snapshots.store_now(Durability::Power).await;
         let leave = async {
             let scrape = self.views.scrapes().final_scrape(asked_at).await;
             tracing::info!(?scrape, "waited for a last scrape");
@@ -161,13 +189,14 @@ fn spawn_canary(
     metrics: &Metrics,
     journal: &SharedJournal,
 ) -> Result<(), StartError> {
+    let Some(pair) = pair(canary, metrics).map(Arc::new) else {
+        return Ok(());
+    };
+    let comparing = Arc::clone(&pair).run(supervisor.workers_stop());
+    supervisor.spawn(format!("canary {} pair", canary.name), comparing);
     for (leg, url) in legs(canary) {
         let Some(metrics) = metrics.leg(&canary.name, leg) else {
             continue;
-        };
-        let recorder = LegRecorder {
-            metrics,
-            journal: journal.clone(),
         };
         let http = Http::new(&http::Settings {
             headers: canary.headers.clone(),
@@ -177,7 +206,12 @@ fn spawn_canary(
         })?;
         for slot in 0..canary.streams {
             let settings = settings(canary, leg, url.clone());
-            let recorder = recorder.clone();
+            let recorder = LegRecorder {
+                slot,
+                pair: Arc::clone(&pair),
+                metrics: Arc::clone(&metrics),
+                journal: journal.clone(),
+            };
             let stop = supervisor.workers_stop();
             let task = canary::run(settings, http.clone(), stop, move |event| {
                 recorder.record(event)
@@ -186,6 +220,22 @@ fn spawn_canary(
         }
     }
     Ok(())
+}
+
+fn pair(canary: &config::Canary, metrics: &Metrics) -> Option<PairRecorder> {
+    let configured: Vec<Leg> = legs(canary).map(|(leg, _)| leg).collect();
+    let pair = Pair::new(Plan {
+        legs: &configured,
+        streams: canary.streams,
+        interval: canary.heartbeat.expected,
+        connect_timeout: canary.connect_timeout,
+    });
+    let legs: Vec<_> = configured
+        .iter()
+        .filter_map(|leg| metrics.leg(&canary.name, *leg))
+        .collect();
+    let shared = legs.first()?.shared().clone();
+    Some(PairRecorder::new(pair, shared, legs))
 }
 
 fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
@@ -204,15 +254,17 @@ fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
     }
 }
 
+/// Starts a source; gives the state of one whose lines can be read again.
 fn spawn_source(
     supervisor: &mut Supervisor,
     number: usize,
     source: &config::LogSource,
     metrics: &Metrics,
     journal: &SharedJournal,
-) -> Result<(), StartError> {
+    stored: Option<snapshot::Source>,
+) -> Result<Option<Arc<Mutex<Reading>>>, StartError> {
     let Some(metrics) = metrics.source(&source.name) else {
-        return Ok(());
+        return Ok(None);
     };
     for note in source.format.limits() {
         tracing::warn!(source = source.name, "log_format: {note}");
@@ -224,8 +276,10 @@ fn spawn_source(
     let (name, stop) = (format!("log {}", source.name), supervisor.workers_stop());
     match &source.input {
         Input::Files { access, error } => {
-            let task = LogTask::new(source, access, error, recorder);
+            let task = LogTask::new(source, access, error, recorder, stored);
+            let reading = task.reading();
             supervisor.spawn(name, task.run(stop));
+            return Ok(Some(reading));
         }
         Input::Syslog { access, error } => {
             let bind = |key: &str, address: &Address| bind(number, source, key, address);
@@ -242,7 +296,7 @@ fn spawn_source(
             supervisor.spawn(name, async { drop(task.run(stop).await) });
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn bind(
@@ -260,11 +314,21 @@ fn bind(
     Ok(socket)
 }
 
-fn views(config: Config, metrics: &Arc<Metrics>, journal: &SharedJournal) -> Views {
+fn views(
+    config: Config,
+    metrics: &Arc<Metrics>,
+    journal: &SharedJournal,
+    snapshots: &Arc<Snapshots>,
+) -> Views {
     let started_at = clock::wall();
-    let (rendered, viewed, journal) = (Arc::clone(metrics), Arc::clone(metrics), journal.clone());
-    let status = move || status(&config, &viewed, &journal, started_at);
-    Views::new(move || rendered.render(), status)
+    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    let snapshots = Arc::clone(snapshots);
+    let answer = move || {
+        let snapshots = Arc::clone(&snapshots);
+        async move { snapshots.answer().await }
+    };
+    let status = move || status(&config, &metrics, &journal, started_at);
+    Views::new(answer, status)
 }
 
 fn status(

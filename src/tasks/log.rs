@@ -1,10 +1,13 @@
 //! One log source that is read from files: followed, each line read, each event told.
 //!
 //! It decides nothing: `tail` judges files, `access_log` judges lines. Polling is the truth; a notification
-//! only makes the next look come earlier.
+//! only makes the next look come earlier. Whoever holds the lock of a [`Reading`] sees positions and counts
+//! of one moment: that is what snapshots are made of.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
@@ -14,40 +17,54 @@ use super::tail::{Follower, Found, Start};
 use super::unwrap::Unwrappers;
 use super::wake::{PERIOD, Watch};
 use crate::config::LogSource;
+use crate::snapshot::Source;
 
 /// A log source at work.
 pub struct LogTask {
+    reading: Arc<Mutex<Reading>>,
+    watch: Watch,
+}
+
+/// How far a source is read, and all that is not counted yet.
+pub struct Reading {
     source: SourceReader,
     access: Follower,
     error: Follower,
     unwrappers: Unwrappers,
-    watch: Watch,
 }
 
 impl LogTask {
-    /// Prepares the source and takes its first look: what the files hold by now is not counted.
+    /// Prepares the source and takes its first look: what the files hold by now is not counted, but for what
+    /// came after they were left as `stored`.
     pub fn new(
         source: &LogSource,
         access: &[String],
         error: &[String],
         recorder: SourceRecorder,
+        stored: Option<Source>,
     ) -> Self {
         let patterns = [access, error].concat();
-        let mut task = Self {
-            source: SourceReader::new(source, recorder),
-            access: Follower::new(access.to_vec(), Start::End),
-            error: Follower::new(error.to_vec(), Start::End),
-            unwrappers: Unwrappers::new(source.wrapping),
+        let mut reading = Reading::new(source, access, error, recorder, stored);
+        reading.poll(clock::now());
+        Self {
+            reading: Arc::new(Mutex::new(reading)),
             watch: Watch::new(&patterns, PERIOD),
-        };
-        task.poll(clock::now());
-        task
+        }
+    }
+
+    /// The source's state, for snapshots.
+    pub fn reading(&self) -> Arc<Mutex<Reading>> {
+        Arc::clone(&self.reading)
     }
 
     /// Reads until `stop`, then what is written by then.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if self.poll(clock::now()) {
+            let (more, deadline) = {
+                let mut reading = self.reading.lock().await;
+                (reading.poll(clock::now()), reading.source.deadline())
+            };
+            if more {
                 // More is waiting, but other tasks share this thread.
                 tokio::task::yield_now().await;
                 continue;
@@ -55,11 +72,51 @@ impl LogTask {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.watch.changed() => {}
-                () = clock::sleep_until(self.source.deadline()) => {}
+                () = clock::sleep_until(deadline) => {}
             }
         }
-        while self.poll(clock::now()) {}
-        self.source.finish();
+        while self.reading.lock().await.poll(clock::now()) {}
+        self.reading.lock().await.source.finish();
+    }
+}
+
+impl Reading {
+    fn new(
+        source: &LogSource,
+        access: &[String],
+        error: &[String],
+        recorder: SourceRecorder,
+        stored: Option<Source>,
+    ) -> Self {
+        let mut reader = SourceReader::new(source, recorder);
+        let (access, error) = match stored {
+            Some(stored) => {
+                reader.resume(clock::now(), stored.held);
+                let follow =
+                    |files: &[String], left| Follower::resume(files.to_vec(), Start::End, left);
+                (follow(access, stored.access), follow(error, stored.error))
+            }
+            None => {
+                let follow = |files: &[String]| Follower::new(files.to_vec(), Start::End);
+                (follow(access), follow(error))
+            }
+        };
+        Self {
+            source: reader,
+            access,
+            error,
+            unwrappers: Unwrappers::new(source.wrapping),
+        }
+    }
+
+    /// What a snapshot has to hold beside the counts. Between two passes, nothing is read that is not in it.
+    pub fn save(&self) -> Source {
+        Source {
+            name: self.source.metrics().name().to_owned(),
+            access: self.access.checkpoint(),
+            error: self.error.checkpoint(),
+            held: self.source.held(),
+        }
     }
 
     /// One look at all files; says whether more is waiting. The error log first, so that a stream's end

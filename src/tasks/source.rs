@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use super::record::SourceRecorder;
 use crate::access_log::Format;
 use crate::access_log::event::Event;
-use crate::access_log::reader::Reader;
+use crate::access_log::reader::{Held, Reader};
 use crate::access_log::wrapping::{Output, Unwrapped};
 use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
 use crate::config::LogSource;
@@ -48,6 +48,16 @@ impl SourceReader {
             recorder,
             events: Vec::new(),
         }
+    }
+
+    /// Goes on from what another reader held.
+    pub(super) fn resume(&mut self, now: Instant, held: Held) {
+        self.reader.resume(now, held, &mut self.events);
+    }
+
+    /// What is read and not yet told.
+    pub(super) fn held(&self) -> Held {
+        self.reader.held()
     }
 
     /// Its series.

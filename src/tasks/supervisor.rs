@@ -5,7 +5,7 @@
 //! Stops in two phases, so that the servers still answer the last scrape after the workers ended.
 //! Knows nothing of what the tasks do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::Duration;
 
@@ -42,6 +42,13 @@ pub enum Failure {
     Aborted,
 }
 
+/// A worker that can be stopped while the others go on.
+#[derive(Debug)]
+pub struct Worker {
+    id: Id,
+    stop: CancellationToken,
+}
+
 /// Two groups of tasks: workers, and servers that outlive them. Dropping it aborts all.
 #[derive(Debug, Default)]
 pub struct Supervisor {
@@ -74,6 +81,61 @@ impl Supervisor {
         self.workers.spawn(name.into(), task);
     }
 
+    /// Starts a worker that [`Self::retire`] can stop. It must run until its token is cancelled, and then end.
+    pub fn spawn_worker<T: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        name: impl Into<String>,
+        task: impl FnOnce(CancellationToken) -> T,
+    ) -> Worker {
+        let stop = self.workers.stop.child_token();
+        let id = self.workers.spawn(name.into(), task(stop.clone()));
+        Worker { id, stop }
+    }
+
+    /// Stops these workers alone, waiting at most `grace`.
+    ///
+    /// # Errors
+    ///
+    /// One of them did not end or panicked, or another worker ended meanwhile.
+    pub async fn retire(&mut self, workers: Vec<Worker>, grace: Duration) -> Result<(), Failure> {
+        workers.iter().for_each(|worker| worker.stop.cancel());
+        let mut leaving: HashSet<Id> = workers.into_iter().map(|worker| worker.id).collect();
+        let left = timeout(grace, self.workers.leave(&mut leaving)).await;
+        left.unwrap_or_else(|_| {
+            let mut tasks: Vec<_> = leaving.iter().map(|id| self.workers.name(*id)).collect();
+            tasks.sort();
+            Err(Failure::Stuck { tasks })
+        })
+    }
+
+    /// Waits for `event`, which gives its value, or for a task to end, which is a failure.
+    ///
+    /// # Errors
+    ///
+    /// A task ended first. The others run on, until [`Self::stop_workers`].
+    pub async fn watch<T>(&mut self, event: impl Future<Output = T>) -> Result<T, Failure> {
+        select! {
+            value = event => Ok(value),
+            failure = self.workers.first_end() => Err(failure),
+            failure = self.servers.first_end() => Err(failure),
+        }
+    }
+
+    /// Stops the workers, waiting at most `grace`. The servers run on until [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// What happened `so_far`, else the first failure; any later one is logged.
+    pub async fn stop_workers(
+        &mut self,
+        so_far: Result<(), Failure>,
+        grace: Duration,
+    ) -> Result<(), Failure> {
+        let mut outcome = Outcome(so_far);
+        self.workers.stop(grace, &mut outcome).await;
+        outcome.0
+    }
+
     /// Starts a server. It must run until [`Self::servers_stop`] is cancelled, and then end.
     pub fn spawn_server(
         &mut self,
@@ -94,14 +156,8 @@ impl Supervisor {
         signal: impl Future<Output = ()>,
         grace: Duration,
     ) -> Result<(), Failure> {
-        let mut outcome = Outcome(Ok(()));
-        select! {
-            () = signal => {}
-            failure = self.workers.first_end() => outcome.add(failure),
-            failure = self.servers.first_end() => outcome.add(failure),
-        }
-        self.workers.stop(grace, &mut outcome).await;
-        outcome.0
+        let so_far = self.watch(signal).await;
+        self.stop_workers(so_far, grace).await
     }
 
     /// Stops the servers, waiting at most `grace`.
@@ -136,9 +192,26 @@ struct Group {
 }
 
 impl Group {
-    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
+        id
+    }
+
+    /// Waits until all of `leaving` ended; no other may.
+    async fn leave(&mut self, leaving: &mut HashSet<Id>) -> Result<(), Failure> {
+        while !leaving.is_empty() {
+            match self.tasks.join_next_with_id().await {
+                Some(Ok((id, ()))) if leaving.remove(&id) => drop(self.name(id)),
+                Some(Ok((id, ()))) => {
+                    let task = self.name(id);
+                    return Err(Failure::EndedEarly { task });
+                }
+                Some(Err(error)) => return Err(self.broken(&error)),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a task to end, which none may do yet. Cancel-safe, as `join_next_with_id` is.
@@ -187,114 +260,4 @@ impl Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::ready;
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(20);
-    const SHORT: Duration = Duration::from_millis(20);
-
-    /// A supervisor that misses an end waits for ever; the test must not.
-    async fn within<T>(future: impl Future<Output = T>) -> T {
-        timeout(LONG, future).await.expect("in time")
-    }
-
-    fn named(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[tokio::test]
-    async fn a_signal_stops_the_workers_and_leaves_the_servers() {
-        let mut supervisor = Supervisor::new();
-        let (workers, servers) = (supervisor.workers_stop(), supervisor.servers_stop());
-        supervisor.spawn("tail", workers.clone().cancelled_owned());
-        supervisor.spawn_server("admin", servers.clone().cancelled_owned());
-        assert_eq!(within(supervisor.run(ready(()), LONG)).await, Ok(()));
-        assert!(workers.is_cancelled() && !servers.is_cancelled());
-        assert_eq!(supervisor.finish(LONG).await, Ok(()));
-        assert!(servers.is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn without_tasks_it_waits_for_the_signal() {
-        assert_eq!(Supervisor::new().run(ready(()), LONG).await, Ok(()));
-        let mut supervisor = Supervisor::new();
-        let waiting = supervisor.run(pending(), LONG);
-        assert!(timeout(SHORT, waiting).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn an_early_end_is_a_failure_and_stops_the_others() {
-        let mut supervisor = Supervisor::new();
-        let stop = supervisor.workers_stop();
-        supervisor.spawn("tail", ready(()));
-        supervisor.spawn("canary", stop.clone().cancelled_owned());
-        let task = "tail".to_owned();
-        let outcome = within(supervisor.run(pending(), LONG)).await;
-        assert_eq!(outcome, Err(Failure::EndedEarly { task }));
-        assert!(stop.is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_named_in_both_groups() {
-        let task = "broken".to_owned();
-        let expected = Err(Failure::Panicked { task });
-        let mut supervisor = Supervisor::new();
-        supervisor.spawn("broken", async { panic!("expected by the test") });
-        assert_eq!(within(supervisor.run(pending(), LONG)).await, expected);
-        let mut supervisor = Supervisor::new();
-        supervisor.spawn_server("broken", async { panic!("expected by the test") });
-        assert_eq!(within(supervisor.run(pending(), LONG)).await, expected);
-    }
-
-    #[tokio::test]
-    async fn a_panic_on_the_way_out_is_a_failure() {
-        let mut supervisor = Supervisor::new();
-        let stop = supervisor.workers_stop();
-        supervisor.spawn("tail", async move {
-            stop.cancelled().await;
-            panic!("expected by the test");
-        });
-        let task = "tail".to_owned();
-        let outcome = within(supervisor.run(ready(()), LONG)).await;
-        assert_eq!(outcome, Err(Failure::Panicked { task }));
-    }
-
-    #[tokio::test]
-    async fn stuck_tasks_are_named_and_not_waited_for() {
-        let mut supervisor = Supervisor::new();
-        supervisor.spawn("tail", supervisor.workers_stop().cancelled_owned());
-        supervisor.spawn("canary b", pending());
-        supervisor.spawn("canary a", pending());
-        supervisor.spawn_server("admin", pending());
-        let tasks = named(&["canary a", "canary b"]);
-        let outcome = within(supervisor.run(ready(()), SHORT)).await;
-        assert_eq!(outcome, Err(Failure::Stuck { tasks }));
-        let tasks = named(&["admin"]);
-        assert_eq!(
-            supervisor.finish(SHORT).await,
-            Err(Failure::Stuck { tasks })
-        );
-    }
-
-    #[tokio::test]
-    async fn the_first_failure_is_the_one_reported() {
-        let mut supervisor = Supervisor::new();
-        supervisor.spawn("tail", ready(()));
-        supervisor.spawn("canary", pending());
-        let task = "tail".to_owned();
-        let outcome = within(supervisor.run(pending(), SHORT)).await;
-        assert_eq!(outcome, Err(Failure::EndedEarly { task }));
-    }
-
-    #[test]
-    fn failures_are_one_line() {
-        let tasks = named(&["canary a", "tail"]);
-        let stuck = Failure::Stuck { tasks }.to_string();
-        assert_eq!(
-            stuck,
-            "shut down without waiting any longer for canary a, tail"
-        );
-    }
-}
+mod tests;

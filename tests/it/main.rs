@@ -1,4 +1,4 @@
-//! Holter on real input: replicas on the official TypeScript SDK, a real nginx, a real Prometheus.
+//! Holter on real input: replicas on the official TypeScript SDK, real nginx and HAProxy, a real Prometheus.
 //!
 //! `harness` shows that the scenery is right, without Holter; `scenarios` put Holter into it; `startup`
 //! has what keeps it from starting. Each test starts its own servers on loopback and ends them, so all of
@@ -13,7 +13,9 @@
 mod dashboard;
 mod demo;
 mod harness;
+mod inputs;
 mod scenarios;
 mod startup;
 mod status;
 mod support;
+mod syslog;

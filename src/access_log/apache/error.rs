@@ -99,6 +99,20 @@ fn moment(line: &[u8]) -> Option<i64> {
     Some(seconds * 1_000_000 + fraction(clock.get(8..)?))
 }
 
+/// A line's head without the brackets that name the client: `ErrorLogFormat` may put an id behind them.
+pub(super) fn without_client(head: &[u8]) -> Box<[u8]> {
+    let marks: [&[u8]; 2] = [b"[client ", b"[remote "];
+    let mut left = head.to_vec();
+    for mark in marks {
+        while let Some(from) = memchr::memmem::find(&left, mark) {
+            let until = left.iter().skip(from).position(|byte| *byte == b']');
+            let until = until.map_or(left.len(), |length| from + length + 1);
+            left.drain(from..until);
+        }
+    }
+    left.into()
+}
+
 /// `.781066`, if it follows.
 fn fraction(rest: &[u8]) -> i64 {
     let digits = rest.strip_prefix(b".").and_then(|rest| rest.get(..6));

@@ -9,9 +9,12 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{Entry, Subject};
 use crate::access_log::event::{Closed, Event};
 use crate::access_log::held::Held;
+use crate::access_log::key::Key;
 use crate::access_log::{ClientConnection, Record, UnparsedKind};
 use crate::reason::Reason;
 
@@ -34,15 +37,20 @@ pub(crate) struct Joiner {
     has_error_log: bool,
     streams: Held<Stream>,
     entries: Held<HeldEntry>,
-    failures: Held<(Box<[u8]>, Option<Reason>)>,
+    failures: Held<Failure>,
     notices: Held<Notice>,
     lost_entries: bool,
+    key: Key,
 }
 
-#[derive(Debug)]
+/// A thread's failed connection, and why if that is known.
+type Failure = (Box<[u8]>, Option<Reason>);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stream {
     facts: Facts,
-    client: Option<Box<[u8]>>,
+    /// The address, hashed.
+    client: Option<u64>,
     port: Option<u16>,
     error_id: Option<Box<[u8]>>,
     ended_us: Option<i64>,
@@ -50,7 +58,7 @@ struct Stream {
 }
 
 /// What of a line decides.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Facts {
     status: Option<u16>,
     connection: Option<ClientConnection>,
@@ -58,18 +66,20 @@ struct Facts {
     nothing_logged: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldEntry {
     at_us: i64,
-    client: Option<Box<[u8]>>,
+    /// The address, hashed.
+    client: Option<u64>,
     port: Option<u16>,
+    /// Without the client's address.
     head: Box<[u8]>,
     reason: Reason,
     after_headers: bool,
 }
 
 /// The server cut its streams about then.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Notice {
     from_us: i64,
     until_us: i64,
@@ -93,7 +103,7 @@ impl Joiner {
         out: &mut Vec<Event>,
     ) {
         self.tick(now, out);
-        let stream = Stream::of(record, closed);
+        let stream = Stream::of(record, closed, self.key);
         if stream.facts.is_settled() {
             let reason = stream.facts.alone();
             return out.push(stream.closed.because(reason));
@@ -185,9 +195,9 @@ impl Joiner {
         let Some(reason) = reason else { return };
         let entry = HeldEntry {
             at_us,
-            client: entry.client.map(Box::from),
+            client: entry.client.map(|client| self.key.hash(client)),
             port: entry.port,
-            head: entry.head.into(),
+            head: super::error::without_client(entry.head),
             reason,
             after_headers: entry.after_headers,
         };
@@ -322,7 +332,7 @@ impl HeldEntry {
 }
 
 impl Stream {
-    fn of(record: &Record<'_>, closed: Closed) -> Self {
+    fn of(record: &Record<'_>, closed: Closed, key: Key) -> Self {
         let id = record.error_id.filter(|id| *id != b"-" && !id.is_empty());
         Self {
             facts: Facts {
@@ -330,7 +340,7 @@ impl Stream {
                 connection: record.client_connection,
                 nothing_logged: record.error_id == Some(b"-"),
             },
-            client: record.client.map(Box::from),
+            client: record.client.map(|client| key.hash(client)),
             port: record.client_port,
             error_id: id.map(Box::from),
             ended_us: record.ended_us,
@@ -348,6 +358,10 @@ fn apart(at: i64, since: i64) -> i64 {
         apart
     }
 }
+
+mod saved;
+
+pub(crate) use saved::Saved;
 
 #[cfg(test)]
 mod tests;

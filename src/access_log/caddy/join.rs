@@ -9,9 +9,12 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::runtime::{Abort, Failed, Subject, parse};
 use crate::access_log::event::{Closed, Event};
 use crate::access_log::held::Held;
+use crate::access_log::key::Key;
 use crate::access_log::{Record, UnparsedKind};
 use crate::reason::Reason;
 
@@ -36,22 +39,25 @@ pub(crate) struct Joiner {
     entries: Held<Entry>,
     lookup_failed_us: Option<i64>,
     lost_entries: bool,
+    key: Key,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stream {
     at_us: Option<i64>,
     status: Option<u16>,
-    client: Option<Box<[u8]>>,
+    /// The address, hashed.
+    client: Option<u64>,
     port: Option<u16>,
     closed: Closed,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     at_us: i64,
     reason: Option<Reason>,
-    client: Option<(Box<[u8]>, u16)>,
+    /// The address, hashed, and the port.
+    client: Option<(u64, u16)>,
     upstream: Option<Box<[u8]>>,
     /// The status of a failure before headers; `None` is an abort after them.
     status: Option<u16>,
@@ -78,7 +84,7 @@ impl Joiner {
         let stream = Stream {
             at_us: record.ended_us,
             status: record.status,
-            client: record.client.map(Box::from),
+            client: record.client.map(|client| self.key.hash(client)),
             port: record.client_port,
             closed,
         };
@@ -128,11 +134,17 @@ impl Joiner {
         self.has_runtime = true;
         self.shows_aborts |= line.below_error || matches!(line.subject, Subject::Abort(_));
         match line.subject {
-            Subject::Abort(abort) => self.entry(now, Entry::of_abort(line.at_us, abort), out),
+            Subject::Abort(abort) => {
+                self.entry(now, Entry::of_abort(line.at_us, abort, self.key), out)
+            }
             Subject::Failed(failed) => {
                 let unresolved =
                     (self.lookup_failed_us).is_some_and(|at| line.at_us.abs_diff(at) <= ABORT_US);
-                self.entry(now, Entry::of_failure(line.at_us, failed, unresolved), out);
+                self.entry(
+                    now,
+                    Entry::of_failure(line.at_us, failed, unresolved, self.key),
+                    out,
+                );
             }
             Subject::LookupFailed => self.lookup_failed_us = Some(line.at_us),
             Subject::Other => {}
@@ -205,18 +217,18 @@ impl Stream {
 }
 
 impl Entry {
-    fn of_abort(at_us: i64, abort: Abort<'_>) -> Self {
+    fn of_abort(at_us: i64, abort: Abort<'_>, key: Key) -> Self {
         Self {
             at_us,
             reason: abort.reason,
-            client: abort.client.map(|(host, port)| (host.into(), port)),
+            client: (abort.client).map(|(host, port)| (key.hash(host), port)),
             upstream: abort.upstream.map(Box::from),
             status: None,
         }
     }
 
     /// Dynamic upstreams whose name did not resolve leave none available.
-    fn of_failure(at_us: i64, failed: Failed<'_>, unresolved: bool) -> Self {
+    fn of_failure(at_us: i64, failed: Failed<'_>, unresolved: bool, key: Key) -> Self {
         let reason = match failed.reason {
             Some(Reason::NoUpstream) if unresolved => Some(Reason::DnsError),
             reason => reason,
@@ -224,7 +236,7 @@ impl Entry {
         Self {
             at_us,
             reason,
-            client: failed.client.map(|(host, port)| (host.into(), port)),
+            client: (failed.client).map(|(host, port)| (key.hash(host), port)),
             upstream: None,
             // Without a status it is some failure of the server's.
             status: Some(failed.status.unwrap_or(500)),
@@ -262,6 +274,10 @@ impl Entry {
         of_upstream && of_status
     }
 }
+
+mod saved;
+
+pub(crate) use saved::Saved;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@
 //! `ngx_http_v2.c`, `ngx_connection_error`), never by addresses or the system's wording of an error:
 //! glibc and musl spell `ETIMEDOUT` differently. It does not know the access log.
 
+use serde::{Deserialize, Serialize};
+
 use crate::access_log::{MAX_LINE, UnparsedKind, value};
 use crate::reason::Reason;
 
@@ -49,7 +51,7 @@ pub struct Entry<'a> {
 }
 
 /// How far a request had come when something happened to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Finding and connecting to an upstream; nginx may try another.
     Connecting,

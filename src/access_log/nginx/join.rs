@@ -4,13 +4,14 @@
 //! held for a window of the reader's time. One connection carries several requests, so an entry
 //! must also be of the same second, upstream and phase. It does not know what lines look like.
 
-use std::collections::VecDeque;
 use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use super::error::{Entry, Phase};
 use super::reason::{self, Line, Silence};
 use crate::access_log::event::{Closed, Event};
-use crate::access_log::held::{MAX_HELD, WINDOW};
+use crate::access_log::held::{Held, WINDOW};
 use crate::access_log::{Record, Stamp};
 use crate::reason::Reason;
 
@@ -22,17 +23,16 @@ const QUARTER: i64 = 15 * 60;
 #[derive(Debug, Default)]
 pub(crate) struct Joiner {
     has_error_log: bool,
-    streams: VecDeque<HeldStream>,
-    entries: VecDeque<HeldEntry>,
+    streams: Held<HeldStream>,
+    entries: Held<HeldEntry>,
     shows_clients: bool,
     draining: u32,
     worker_gone: Option<Instant>,
     entry_evicted: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldStream {
-    until: Instant,
     connection: u64,
     /// Whether it is a POST's: a connection may carry one and a GET within a second.
     posts: bool,
@@ -43,15 +43,15 @@ struct HeldStream {
     closed: Closed,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct HeldEntry {
-    until: Instant,
     connection: u64,
     at: i64,
     reason: Reason,
     phase: Phase,
     /// Whether the request is a POST. Where none is named, it ends every stream on its connection.
     posts: Option<bool>,
+    /// Its address, without the path: clients write that.
     upstream: Option<Box<[u8]>>,
 }
 
@@ -74,7 +74,6 @@ impl Joiner {
     ) {
         self.tick(now, out);
         let stream = HeldStream {
-            until: later(now),
             connection: record.connection.unwrap_or_default(),
             posts: record.method == Some(b"POST"),
             ended: record.ended,
@@ -87,7 +86,7 @@ impl Joiner {
         if let Some(reason) = found {
             out.push(stream.closed.because(reason));
         } else if joins && self.has_error_log {
-            self.hold_stream(stream, out);
+            self.hold_stream(now, stream, out);
         } else {
             let reason = reason::unjoined(stream.facts, Silence::default());
             out.push(stream.closed.because(reason));
@@ -111,17 +110,15 @@ impl Joiner {
             Some(_) => return,
         };
         let entry = HeldEntry {
-            until: later(now),
             connection: entry.connection,
             at,
             reason: entry.reason,
             phase: entry.phase,
             posts,
-            upstream: entry.upstream.map(Box::from),
+            upstream: entry.upstream.map(|upstream| address(upstream).into()),
         };
-        while let Some(at) = self.streams.iter().position(|stream| entry.ends(stream)) {
-            let stream = self.streams.remove(at);
-            out.extend(stream.map(|stream| stream.closed.because(entry.reason)));
+        while let Some(stream) = self.streams.take_oldest(|stream| entry.ends(stream)) {
+            out.push(stream.closed.because(entry.reason));
             if entry.posts.is_some() {
                 return;
             }
@@ -155,36 +152,29 @@ impl Joiner {
 
     /// When [`Joiner::tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.streams.front().map(|stream| stream.until)
+        self.streams.deadline()
     }
 
     /// Decides the streams whose window is over, and forgets old entries.
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Vec<Event>) {
-        while self
-            .streams
-            .front()
-            .is_some_and(|stream| stream.until <= now)
-        {
-            self.decide_oldest(out);
+        while let Some((until, stream)) = self.streams.pop_due_at(now) {
+            self.decide(until, stream, out);
         }
-        while self.entries.front().is_some_and(|entry| entry.until <= now) {
-            self.entries.pop_front();
-        }
+        while self.entries.pop_due(now).is_some() {}
     }
 
     /// Decides every stream, as at the end of both files.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
-        while !self.streams.is_empty() {
-            self.decide_oldest(out);
+        while let Some(until) = self.streams.deadline() {
+            if let Some(stream) = self.streams.pop() {
+                self.decide(until, stream, out);
+            }
         }
     }
 
-    fn decide_oldest(&mut self, out: &mut Vec<Event>) {
-        if let Some(stream) = self.streams.pop_front() {
-            let silence = self.silence(stream.until);
-            let reason = reason::unjoined(stream.facts, silence);
-            out.push(stream.closed.because(reason));
-        }
+    fn decide(&self, until: Instant, stream: HeldStream, out: &mut Vec<Event>) {
+        let reason = reason::unjoined(stream.facts, self.silence(until));
+        out.push(stream.closed.because(reason));
     }
 
     /// What it means that a stream's window, which ended then, passed without an entry: nothing, if
@@ -209,39 +199,48 @@ impl Joiner {
 
     /// The newest entry that ends this stream; older ones are tries that failed before.
     fn take_entry(&mut self, stream: &HeldStream) -> Option<Reason> {
-        let at = self.entries.iter().rposition(|entry| entry.ends(stream))?;
-        let entry = self.entries.get(at)?;
-        let reason = entry.reason;
-        if entry.posts.is_some() {
-            self.entries.remove(at);
+        let entry = (self.entries.iter().rev()).find(|entry| entry.ends(stream))?;
+        let (reason, of_one) = (entry.reason, entry.posts.is_some());
+        if of_one {
+            self.entries.take_newest(|entry| entry.ends(stream));
         }
         Some(reason)
     }
 
-    fn hold_stream(&mut self, stream: HeldStream, out: &mut Vec<Event>) {
-        if self.streams.len() >= MAX_HELD {
-            self.evict_stream(out);
+    fn hold_stream(&mut self, now: Instant, stream: HeldStream, out: &mut Vec<Event>) {
+        if let Some(oldest) = self.streams.push(now, stream) {
+            evicted(oldest, out);
         }
-        self.streams.push_back(stream);
     }
 
     /// Decides the oldest stream without waiting longer, and counts that.
     pub(crate) fn evict_stream(&mut self, out: &mut Vec<Event>) {
-        if let Some(oldest) = self.streams.pop_front() {
-            let reason = reason::unjoined(oldest.facts, Silence::default());
-            out.push(oldest.closed.because(reason));
-            out.push(Event::JoinEvicted);
+        if let Some(oldest) = self.streams.pop() {
+            evicted(oldest, out);
         }
     }
 
     fn hold_entry(&mut self, now: Instant, entry: HeldEntry, out: &mut Vec<Event>) {
-        if self.entries.len() >= MAX_HELD {
-            self.entries.pop_front();
+        if self.entries.push(now, entry).is_some() {
             self.entry_evicted = Some(now);
             out.push(Event::JoinEvicted);
         }
-        self.entries.push_back(entry);
     }
+}
+
+fn evicted(stream: HeldStream, out: &mut Vec<Event>) {
+    let reason = reason::unjoined(stream.facts, Silence::default());
+    out.extend([stream.closed.because(reason), Event::JoinEvicted]);
+}
+
+/// An upstream's address out of `address/path`; a socket's ends before the second colon.
+fn address(upstream: &[u8]) -> &[u8] {
+    let (scheme, rest, end) = match upstream.strip_prefix(b"unix:") {
+        Some(rest) => (5, rest, b':'),
+        None => (0, upstream, b'/'),
+    };
+    let length = memchr::memchr(end, rest).unwrap_or(rest.len());
+    upstream.get(..scheme + length).unwrap_or(upstream)
 }
 
 impl HeldEntry {
@@ -286,9 +285,9 @@ impl HeldEntry {
     }
 }
 
-fn later(now: Instant) -> Instant {
-    now.checked_add(WINDOW).unwrap_or(now)
-}
+mod saved;
+
+pub(crate) use saved::Saved;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,10 @@
 //! Ids are hashed with a random key on entry and forgotten in the order of their coming.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+
+use serde::{Deserialize, Serialize};
+
+use crate::access_log::key::Key;
 
 /// Most streams that are remembered. One forgotten, and told of again, is counted again.
 const ENDED_MAX: usize = 16_384;
@@ -11,15 +14,39 @@ const ENDED_MAX: usize = 16_384;
 /// The streams whose end was told, by the id that their lines name.
 #[derive(Debug, Default)]
 pub struct Ended {
-    key: RandomState,
+    key: Key,
     known: HashSet<u64>,
     order: VecDeque<u64>,
 }
 
+/// What a restart goes on from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    key: Key,
+    order: Vec<u64>,
+}
+
 impl Ended {
+    /// What is remembered.
+    pub(crate) fn save(&self) -> Saved {
+        Saved {
+            key: self.key,
+            order: self.order.iter().copied().collect(),
+        }
+    }
+
+    /// Goes on from there.
+    pub(crate) fn resume(saved: Saved) -> Self {
+        Self {
+            key: saved.key,
+            known: saved.order.iter().copied().collect(),
+            order: saved.order.into(),
+        }
+    }
+
     /// Notes an end; says whether it is news. An end without an id always is.
     pub fn closed(&mut self, session: Option<&[u8]>) -> bool {
-        let Some(session) = session.map(|session| self.key.hash_one(session)) else {
+        let Some(session) = session.map(|session| self.key.hash(session)) else {
             return true;
         };
         if !self.known.insert(session) {
@@ -36,7 +63,7 @@ impl Ended {
 
     /// Notes that a stream was opened, so that its next end is news.
     pub fn opened(&mut self, session: Option<&[u8]>) {
-        let session = session.map(|session| self.key.hash_one(session));
+        let session = session.map(|session| self.key.hash(session));
         if let Some(session) = session.filter(|session| self.known.remove(session)) {
             self.order.retain(|known| *known != session);
         }

@@ -12,7 +12,7 @@ use super::Record;
 use crate::label::{Label, label};
 use crate::reason::Reason;
 
-mod ended;
+pub(crate) mod ended;
 mod preset;
 
 pub use ended::Ended;

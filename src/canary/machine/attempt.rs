@@ -92,6 +92,9 @@ impl Canary {
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
         self.failures = 0;
+        if self.session_was_good {
+            self.tell(Event::SessionKept);
+        }
         (self.paused, self.set_aside) = (None, None);
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);

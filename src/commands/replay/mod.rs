@@ -157,9 +157,9 @@ fn mode(args: &ReplayArgs, metrics: &Metrics) -> Mode {
             out: Box::new(BufWriter::with_capacity(64 * 1024, io::stdout().lock())),
         };
     }
-    let source: Option<&Arc<SourceMetrics>> = metrics.sources().first();
+    let source: Option<Arc<SourceMetrics>> = metrics.sources().into_iter().next();
     match (args.output, source) {
-        (Output::Metrics, Some(source)) => Mode::Metrics(Arc::clone(source)),
+        (Output::Metrics, Some(source)) => Mode::Metrics(source),
         _ => Mode::Summary,
     }
 }

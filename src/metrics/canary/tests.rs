@@ -1,6 +1,7 @@
 //! What a leg's events do to its series.
 
 use super::*;
+use crate::canary::Phase;
 use crate::metrics::Metrics;
 use crate::reason::Side;
 

@@ -15,6 +15,7 @@ const PHASES: &[f64] = &[
 ];
 
 /// The families, without series.
+#[derive(Debug)]
 pub(super) struct WayFamilies {
     phases: HistogramVec,
     not_after: GaugeVec,

@@ -17,6 +17,8 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use super::scrapes::Scrapes;
 use crate::status::{Status, page};
@@ -32,21 +34,21 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-u
 /// Where the answers come from.
 #[derive(Clone)]
 pub struct Views {
-    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    metrics: Arc<dyn Fn() -> BoxFuture<'static, Bytes> + Send + Sync>,
     status: Arc<dyn Fn() -> Status + Send + Sync>,
     scrapes: Arc<Scrapes>,
     ready: Arc<AtomicBool>,
 }
 
 impl Views {
-    /// `metrics` renders the exposition, `status` makes the picture for the page; both are called once
-    /// per request and must not wait.
-    pub fn new(
-        metrics: impl Fn() -> String + Send + Sync + 'static,
+    /// `metrics` gives the exposition, `status` makes the picture for the page; both are called once
+    /// per request. `status` must not wait; `metrics` may wait for a disk.
+    pub fn new<F: Future<Output = Bytes> + Send + 'static>(
+        metrics: impl Fn() -> F + Send + Sync + 'static,
         status: impl Fn() -> Status + Send + Sync + 'static,
     ) -> Self {
         Self {
-            metrics: Arc::new(metrics),
+            metrics: Arc::new(move || Box::pin(metrics())),
             status: Arc::new(status),
             scrapes: Arc::default(),
             ready: Arc::default(),
@@ -88,7 +90,7 @@ pub fn router(views: Views) -> Router {
 }
 
 async fn metrics(State(views): State<Views>, method: Method) -> Response {
-    let text = (views.metrics)();
+    let text = (views.metrics)().await;
     // Noted after the rendering: whoever waits for a scrape waits for one with the newest counts.
     if method == Method::GET {
         views.scrapes.record(clock::now());

@@ -34,7 +34,7 @@ fn views(metrics: impl Fn() -> String + Send + Sync + 'static) -> Views {
         sources: Vec::new(),
         disconnects: Vec::new(),
     };
-    Views::new(metrics, status)
+    Views::new(move || std::future::ready(metrics().into()), status)
 }
 
 fn small() -> Views {

@@ -9,7 +9,8 @@ use super::scrape::Scrape;
 use super::{eventually, http};
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Command, ExitStatus};
+use std::path::Path;
+use std::process::{ChildStdin, Command, ExitStatus};
 use tempfile::TempDir;
 
 /// A running Holter.
@@ -23,21 +24,42 @@ impl Holter {
     /// Starts it with `configuration` and waits until it says where it listens.
     pub(crate) fn start(configuration: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let file = folder.path().join("holter.yaml");
-        fs::write(&file, configuration).expect("holter.yaml");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
-        command
-            .arg("--config.file")
-            .arg(&file)
-            .args(["--web.listen-address", "127.0.0.1:0"])
-            .env("NO_COLOR", "1");
-        let mut process = Process::start("holter", folder.path(), &mut command);
+        let mut command = command(folder.path(), configuration);
+        let process = Process::start("holter", folder.path(), &mut command);
+        Self::running(process, folder)
+    }
+
+    /// The same with something to read on its standard input.
+    pub(crate) fn piped(configuration: &str) -> (Self, ChildStdin) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = command(folder.path(), configuration);
+        let (process, stdin) = Process::piped("holter", folder.path(), &mut command);
+        (Self::running(process, folder), stdin)
+    }
+
+    fn running(mut process: Process, folder: TempDir) -> Self {
         let address = process.wait_until("its address", |p| listening(&p.stderr()));
         Self {
             address,
             process,
             folder,
         }
+    }
+
+    /// Where the `key` (`syslog`, `error_syslog`) of a source listens, as it said at its start.
+    pub(crate) fn receives_at(&self, source: &str, key: &str) -> String {
+        eventually(&format!("{key} of {source}"), || {
+            let log = self.log();
+            let said = format!("receiving {key} source=\"{source}\" address=");
+            let line = log.lines().rev().find_map(|line| line.split_once(&said));
+            let address = line.map(|(_, rest)| rest.trim().to_owned());
+            address.ok_or(log)
+        })
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Starts `holter demo` in a folder of its own and waits until it says where it listens.
@@ -121,6 +143,18 @@ impl Holter {
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         self.process.wait_for_exit()
     }
+}
+
+fn command(folder: &Path, configuration: &str) -> Command {
+    let file = folder.join("holter.yaml");
+    fs::write(&file, configuration).expect("holter.yaml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+    command
+        .arg("--config.file")
+        .arg(&file)
+        .args(["--web.listen-address", "127.0.0.1:0"])
+        .env("NO_COLOR", "1");
+    command
 }
 
 /// The address in the demo's introduction.

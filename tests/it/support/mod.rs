@@ -3,6 +3,7 @@
 //! Everything here is blocking and small. It does not know what the tests want to prove.
 
 pub(crate) mod client;
+pub(crate) mod haproxy;
 pub(crate) mod holter;
 pub(crate) mod http;
 pub(crate) mod nginx;

@@ -6,7 +6,7 @@
 use super::eventually;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 /// Lines of each output that a failing test shows.
 const SHOWN_LINES: usize = 40;
@@ -20,12 +20,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its output in `folder`.
+    /// Starts `command` with its output in `folder` and nothing to read.
     pub(crate) fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
+        Self::spawn(name, folder, command.stdin(Stdio::null()))
+    }
+
+    /// Starts it with something to read: what is written to the second value.
+    pub(crate) fn piped(name: &str, folder: &Path, command: &mut Command) -> (Self, ChildStdin) {
+        let mut process = Self::spawn(name, folder, command.stdin(Stdio::piped()));
+        let stdin = process.child.stdin.take().expect("a pipe");
+        (process, stdin)
+    }
+
+    fn spawn(name: &str, folder: &Path, command: &mut Command) -> Self {
         let stdout = folder.join(format!("{name}.stdout"));
         let stderr = folder.join(format!("{name}.stderr"));
         let child = command
-            .stdin(Stdio::null())
             .stdout(File::create(&stdout).expect("a file for stdout"))
             .stderr(File::create(&stderr).expect("a file for stderr"))
             .spawn()
@@ -67,10 +77,15 @@ impl Process {
         })
     }
 
-    /// Asks it to stop: SIGTERM. std has no call for it, the shell has.
+    /// Asks it to stop: SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal. std has no call for it, the shell has.
+    pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("sh")
-            .args(["-c", r#"kill -TERM "$1""#, "sh"])
+            .args(["-c", r#"kill -s "$1" "$2""#, "sh", name])
             .arg(self.child.id().to_string())
             .status()
             .expect("a shell");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::access_log::held::MAX_HELD;
 use crate::reason::Reason::*;
 
 #[expect(

@@ -1,0 +1,62 @@
+//! What nginx's join holds, as a value that another process can go on from.
+//!
+//! It does not know how it is stored. No address of a client stands in it.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::reason::{self, Silence};
+use super::{HeldEntry, HeldStream, Joiner};
+use crate::access_log::event::Event;
+use crate::access_log::held::Held;
+
+/// What a restart goes on from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    streams: Vec<HeldStream>,
+    entries: Vec<HeldEntry>,
+    has_error_log: bool,
+    shows_clients: bool,
+    draining: u32,
+    worker_gone: bool,
+    entry_evicted: bool,
+}
+
+impl Joiner {
+    /// What is held, and what is known of the error log.
+    pub(crate) fn save(&self) -> Saved {
+        Saved {
+            streams: self.streams.iter().cloned().collect(),
+            entries: self.entries.iter().cloned().collect(),
+            has_error_log: self.has_error_log,
+            shows_clients: self.shows_clients,
+            draining: self.draining,
+            worker_gone: self.worker_gone.is_some(),
+            entry_evicted: self.entry_evicted.is_some(),
+        }
+    }
+
+    /// Goes on from there. Moments are not stored: what happened before happened now.
+    pub(crate) fn resume(&mut self, now: Instant, saved: Saved) {
+        *self = Self {
+            has_error_log: self.has_error_log || saved.has_error_log,
+            streams: Held::resume(now, saved.streams),
+            entries: Held::resume(now, saved.entries),
+            shows_clients: saved.shows_clients,
+            draining: saved.draining,
+            worker_gone: saved.worker_gone.then_some(now),
+            entry_evicted: saved.entry_evicted.then_some(now),
+        };
+    }
+}
+
+impl Saved {
+    /// The streams, each decided by its line alone: for a reader that joins otherwise.
+    pub(crate) fn decide(self, out: &mut Vec<Event>) {
+        for stream in self.streams {
+            let reason = reason::unjoined(stream.facts, Silence::default());
+            out.push(stream.closed.because(reason));
+        }
+    }
+}

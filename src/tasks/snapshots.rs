@@ -1,0 +1,167 @@
+//! Answers scrapes: with `--storage.path`, with exactly what is stored by then.
+//!
+//! One cut of all counts and all positions, written, then shown. So a value that was shown is never above
+//! the stored one: whoever kills the process at any moment finds it going on from what the last scrape saw, or
+//! from later, and nothing read since is lost, because the positions are of the same moment.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync;
+
+use super::clock;
+use super::log::Reading;
+use super::storage::{Durability, OpenError, Storage};
+use crate::metrics::{Gathered, Metrics};
+use crate::snapshot::Snapshot;
+
+/// Scrapes that come within this time of a cut are answered from it: each costs a write.
+const COALESCED: Duration = Duration::from_millis(100);
+
+/// The sources that snapshots hold, as they come and go.
+#[derive(Clone, Default)]
+pub struct Readings(Arc<Mutex<Vec<Arc<sync::Mutex<Reading>>>>>);
+
+impl Readings {
+    /// From now on snapshots hold this source.
+    pub fn add(&self, reading: Arc<sync::Mutex<Reading>>) {
+        self.lock().push(reading);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<sync::Mutex<Reading>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What answers scrapes.
+pub struct Snapshots {
+    metrics: Arc<Metrics>,
+    readings: Readings,
+    storage: Option<Arc<Storage>>,
+    newest: Arc<sync::Mutex<Option<Answer>>>,
+}
+
+/// An answer, and of when it is.
+struct Answer {
+    cut_at: Instant,
+    text: Bytes,
+}
+
+impl Snapshots {
+    /// Answers from these metrics; stores them and the readings where there is a place.
+    pub fn new(metrics: Arc<Metrics>, readings: Readings, storage: Option<Storage>) -> Self {
+        Self {
+            metrics,
+            readings,
+            storage: storage.map(Arc::new),
+            newest: Arc::default(),
+        }
+    }
+
+    /// The exposition for a scrape that came just now.
+    pub async fn answer(&self) -> Bytes {
+        let Some(storage) = &self.storage else {
+            return self.metrics.render().into();
+        };
+        let asked_at = clock::now();
+        let newest = Arc::clone(&self.newest).lock_owned().await;
+        let fresh = newest
+            .as_ref()
+            .filter(|answer| asked_at.saturating_duration_since(answer.cut_at) < COALESCED);
+        match fresh {
+            Some(answer) => answer.text.clone(),
+            None => self.store(storage, Durability::Process, newest).await,
+        }
+    }
+
+    /// Stores the counts and positions as they are now: at the start, so that what is read before the first
+    /// scrape is not lost; at the end, when nothing is counted any more. What scrapes are answered from then
+    /// on is not older than that.
+    pub async fn store_now(&self, durability: Durability) {
+        if let Some(storage) = &self.storage {
+            let newest = Arc::clone(&self.newest).lock_owned().await;
+            self.store(storage, durability, newest).await;
+        }
+    }
+
+    /// The lock on `newest` goes with the write: a scraper that goes away drops this future, and the next
+    /// write must not overtake the one that is under way.
+    async fn store(
+        &self,
+        storage: &Arc<Storage>,
+        durability: Durability,
+        newest: sync::OwnedMutexGuard<Option<Answer>>,
+    ) -> Bytes {
+        let cut_at = clock::now();
+        let (gathered, snapshot) = self.cut().await;
+        let storage = Arc::clone(storage);
+        let write = move || (storage.write(&snapshot.encode(), durability), newest);
+        let (written, newest) = match tokio::task::spawn_blocking(write).await {
+            Ok((written, newest)) => (written, Some(newest)),
+            Err(error) => (Err(io::Error::other(error)), None),
+        };
+        self.note(written);
+        let text: Bytes = self.metrics.text(gathered).into();
+        if let Some(mut newest) = newest {
+            let text = text.clone();
+            *newest = Some(Answer { cut_at, text });
+        }
+        text
+    }
+
+    /// All counts, and how far each source was read for them. No source is in a pass while it is taken;
+    /// a pass waits for nothing but its own lock, so that taking all of them ends.
+    async fn cut(&self) -> (Gathered, Snapshot) {
+        let readings = self.readings.lock().clone();
+        let mut held = Vec::with_capacity(readings.len());
+        for reading in &readings {
+            held.push(reading.lock().await);
+        }
+        let gathered = self.metrics.gather();
+        let snapshot = Snapshot {
+            families: self.metrics.stored(&gathered),
+            sources: held.iter().map(|reading| reading.save()).collect(),
+        };
+        (gathered, snapshot)
+    }
+
+    fn note(&self, written: io::Result<()>) {
+        match written {
+            Ok(()) => self.metrics.storage().written(clock::wall()),
+            Err(error) => {
+                if self.metrics.storage().failed() {
+                    tracing::error!(%error, "the counts cannot be stored; a crash would lose what comes now");
+                }
+            }
+        }
+    }
+}
+
+/// Takes the folder and what the process before left in it. What cannot be gone on from is set aside and
+/// counted: counting starts anew, at the end of the files.
+///
+/// # Errors
+/// The folder cannot be used.
+pub fn open(storage: &Storage, metrics: &Metrics) -> Result<Snapshot, OpenError> {
+    let Some(bytes) = storage.read()? else {
+        return Ok(Snapshot::default());
+    };
+    match Snapshot::decode(&bytes) {
+        Ok(snapshot) => {
+            metrics.restore(&snapshot.families);
+            Ok(snapshot)
+        }
+        Err(rejected) => {
+            metrics.storage().rejected(rejected);
+            let (path, aside) = (storage.path(), storage.set_aside()?);
+            let (path, aside) = (path.display(), aside.display());
+            tracing::error!(
+                "{path} {}; moved to {aside}; counting starts at 0 and at the end of the logs",
+                rejected.in_words()
+            );
+            Ok(Snapshot::default())
+        }
+    }
+}
