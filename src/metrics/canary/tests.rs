@@ -1,7 +1,6 @@
 //! What a leg's events do to its series.
 
 use super::*;
-use crate::canary::Phase;
 use crate::metrics::Metrics;
 use crate::reason::Side;
 
@@ -73,26 +72,45 @@ fn what_was_negotiated_is_one_series() {
 }
 
 #[test]
-fn phases_and_the_certificate_are_shown() {
+fn a_leg_without_a_stream_is_up_where_that_is_right() {
     let plan = LegPlan {
         canary: "a",
-        leg: Leg::Proxy,
+        leg: Leg::Direct,
         streams: 1,
         interval: None,
     };
     let metrics = Metrics::new([plan], []);
-    let leg = metrics.leg("a", Leg::Proxy).unwrap();
-    let wall = SystemTime::UNIX_EPOCH;
-    let not_after = wall + Duration::from_secs(86_400);
-    leg.record(&Event::Phase(Phase::Tls, Duration::from_millis(20)), wall);
-    leg.record(&Event::Certificate(not_after), wall);
-    let text = metrics.render();
-    for line in [
-        "phase_seconds_bucket{canary=\"a\",leg=\"proxy\",phase=\"tls\",le=\"0.01\"} 0",
-        "phase_seconds_bucket{canary=\"a\",leg=\"proxy\",phase=\"tls\",le=\"0.025\"} 1",
-        "phase_seconds_count{canary=\"a\",leg=\"proxy\",phase=\"dns\"} 0",
-        "tls_not_after_timestamp_seconds{canary=\"a\",leg=\"proxy\"} 86400",
-    ] {
-        assert!(text.contains(line), "{line} in\n{text}");
+    let leg = metrics.leg("a", Leg::Direct).unwrap();
+    let (transport, version, session) = (Transport::StreamableHttp, "2025-11-25", true);
+    let held = Event::Held {
+        transport,
+        version,
+        session,
+    };
+    let none = Event::NoStream {
+        transport,
+        version,
+        session,
+    };
+    let end = End {
+        reason: Reason::ServerClose,
+        side: Side::Server,
+        age: Duration::from_secs(9),
+        silence: Duration::from_secs(1),
+    };
+    let steps = [
+        (none, true, 0),
+        (Event::NoStreamOver, false, 0),
+        (held.clone(), true, 1),
+        (Event::Paused, true, 0),
+        (Event::Resumed, false, 0),
+        (held, true, 1),
+        (Event::Paused, true, 0),
+        (Event::EndedPaused(end), false, 0),
+    ];
+    for (event, up, streams) in steps {
+        leg.record(&event, SystemTime::UNIX_EPOCH);
+        assert_eq!((leg.is_up(), leg.held()), (up, streams), "{event:?}");
     }
+    assert_eq!(leg.disconnects(), [(Reason::ServerClose, 1)]);
 }

@@ -71,3 +71,35 @@ impl Way {
         series.set(timestamp(not_after));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::{Event, Leg};
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn phases_and_the_certificate_are_shown() {
+        let plan = LegPlan {
+            canary: "a",
+            leg: Leg::Proxy,
+            streams: 1,
+            interval: None,
+        };
+        let metrics = Metrics::new([plan], []);
+        let leg = metrics.leg("a", Leg::Proxy).unwrap();
+        let wall = SystemTime::UNIX_EPOCH;
+        let not_after = wall + Duration::from_secs(86_400);
+        leg.record(&Event::Phase(Phase::Tls, Duration::from_millis(20)), wall);
+        leg.record(&Event::Certificate(not_after), wall);
+        let text = metrics.render();
+        for line in [
+            "phase_seconds_bucket{canary=\"a\",leg=\"proxy\",phase=\"tls\",le=\"0.01\"} 0",
+            "phase_seconds_bucket{canary=\"a\",leg=\"proxy\",phase=\"tls\",le=\"0.025\"} 1",
+            "phase_seconds_count{canary=\"a\",leg=\"proxy\",phase=\"dns\"} 0",
+            "tls_not_after_timestamp_seconds{canary=\"a\",leg=\"proxy\"} 86400",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}
