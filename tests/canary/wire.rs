@@ -155,7 +155,7 @@ fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> 
         headers: vec![],
         bearer_token_file: None,
         connect_timeout: settings.connect_timeout,
-        tls: false,
+        tls: None,
     });
     let (sender, receiver) = mpsc::channel();
     let stop = CancellationToken::new();
