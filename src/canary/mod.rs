@@ -101,6 +101,8 @@ pub enum Event {
     Ended(End),
     /// The server closed the connection of a stream that goes on (SEP-1699): it is asked for again.
     Paused,
+    /// A paused stream is held again; told just before [`Self::Held`].
+    Resumed,
     /// A paused stream was not to be had again: its pause was its end.
     EndedPaused(End),
     /// The server is well and offers no stream to hold.

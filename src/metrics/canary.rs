@@ -1,9 +1,5 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
-mod pair;
-mod read;
-
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +11,12 @@ use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
 use crate::reason::{Reason, Side};
 
+mod absent;
+mod pair;
 mod planned;
+mod read;
+
+use absent::Absent;
 
 /// The families, without series.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held, or its server is well and offers none.",
+                "1 while every stream of this leg is held, or rightly not: its server offers none, or paused it.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -184,7 +185,7 @@ impl Families {
             }),
             suspected: self.suspected.clone(),
             info: self.info.clone(),
-            streamless: AtomicUsize::default(),
+            absent: Absent::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -206,8 +207,7 @@ pub struct LegMetrics {
     configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
-    /// Not exported: what `up` and the page need beside the streams held.
-    streamless: AtomicUsize,
+    absent: Absent,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -256,6 +256,7 @@ impl LegMetrics {
 
     /// Counts one event of one stream of this leg, at this wall-clock time.
     pub fn record(&self, event: &Event, wall: SystemTime) {
+        self.absent.record(event);
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
@@ -273,13 +274,10 @@ impl LegMetrics {
                 version,
                 session,
             } => {
-                self.streamless.fetch_add(1, Ordering::Relaxed);
                 self.negotiated(*transport, version, *session);
             }
-            Event::NoStreamOver => {
-                self.streamless.fetch_sub(1, Ordering::Relaxed);
-            }
             Event::Paused => self.streams.dec(),
+            Event::NoStreamOver | Event::Resumed => {}
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),

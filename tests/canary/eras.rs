@@ -237,6 +237,22 @@ fn servers_of_2024() {
 }
 
 #[test]
+fn a_stream_that_begins_with_another_event_than_endpoint_is_a_plain_one() {
+    let no_post = reply(405, JSON, r#"{"status":405,"error":"Method Not Allowed"}"#);
+    let server = || Server {
+        discover: no_post,
+        initialize: no_post,
+        get: reply(200, SSE, "event:status\ndata:ready\n\n"),
+        ..NOTHING
+    };
+    let plain = (Transport::Sse, "none");
+    check("Spring WebFlux 3.5", server(), held(plain), 3);
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    let failed = Found::Failed(Reason::ProtocolError);
+    assert_eq!(attempt(&mut play, &server()), (failed, 1), "configured");
+}
+
+#[test]
 fn refusals_of_every_era() {
     let all = |reply| Server {
         discover: reply,

@@ -1,20 +1,23 @@
 //! What the page reads of a leg's series.
 
-use std::sync::atomic::Ordering;
-
 use super::{LegMetrics, Observed};
 use crate::canary::Kind;
 use crate::reason::Reason;
 
 impl LegMetrics {
-    /// Whether every stream is held, or its server well and without one to hold.
+    /// Whether every stream is held, or rightly not: none is offered, or the server paused it.
     pub fn is_up(&self) -> bool {
-        self.held() + self.streamless() == self.wanted
+        self.held() + self.not_offered() + self.paused() == self.wanted
     }
 
     /// Streams that the server does not offer, though it is well.
-    pub fn streamless(&self) -> usize {
-        self.streamless.load(Ordering::Relaxed)
+    pub fn not_offered(&self) -> usize {
+        self.absent.not_offered()
+    }
+
+    /// Streams that the server paused, to be polled.
+    pub fn paused(&self) -> usize {
+        self.absent.paused()
     }
 
     /// Streams held now.
