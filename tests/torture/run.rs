@@ -57,20 +57,16 @@ impl Outcome {
 }
 
 impl Case {
-    /// Whether it was exact; prints it.
-    pub(crate) fn run(&self) -> bool {
+    /// Whether it was exact, and how many inodes came again; prints it.
+    pub(crate) fn run(&self) -> (bool, u64) {
         let folder = self
             .folder
             .join(format!("torture-{}-{}", std::process::id(), self.seed));
         fs::create_dir_all(folder.join("logs")).expect("a folder");
         let outcome = self.outcome(&folder);
-        // Where inodes are to be reused, a run in which none was proves nothing.
-        let is_reusing = matches!(self.rotation, Rotation::Rename { kept: 3, .. })
-            && !self.folder.starts_with("/dev/shm");
-        let is_good = outcome.is_exact() && (!is_reusing || outcome.reused > 0);
-        self.print(&outcome, is_good);
+        self.print(&outcome);
         clear(&folder);
-        is_good
+        (outcome.is_exact(), outcome.reused)
     }
 
     fn outcome(&self, folder: &Path) -> Outcome {
@@ -134,7 +130,7 @@ impl Case {
         rotator
     }
 
-    fn print(&self, outcome: &Outcome, is_good: bool) {
+    fn print(&self, outcome: &Outcome) {
         let rotation = match self.rotation {
             Rotation::Rename { kept: 3, .. } => "rename, 3 kept",
             Rotation::Rename { .. } => "rename",
@@ -160,7 +156,11 @@ impl Case {
             outcome.kills,
             outcome.scrapes,
             outcome.fell,
-            if is_good { "exact" } else { "NOT EXACT" },
+            if outcome.is_exact() {
+                "exact"
+            } else {
+                "NOT EXACT"
+            },
             if outcome.lost.is_empty() {
                 String::new()
             } else {
