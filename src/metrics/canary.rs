@@ -1,5 +1,6 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -159,6 +160,7 @@ impl Families {
             leg: plan.leg,
             wanted: plan.streams,
             configured: plan.interval,
+            is_retired: AtomicBool::new(false),
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -205,6 +207,7 @@ pub struct LegMetrics {
     leg: Leg,
     wanted: usize,
     configured: Option<Duration>,
+    is_retired: AtomicBool,
     up: IntGauge,
     streams: IntGauge,
     absent: Absent,
@@ -237,6 +240,8 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
+    /// Misses since Holter started that went without the cookies that the proxy had set.
+    pub misses_without_cookies: u64,
     /// The cut-off that repeated ends make likely.
     pub suspicion: Option<Suspicion>,
     /// When the newest byte arrived.
@@ -290,6 +295,7 @@ impl LegMetrics {
             Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::MissesWithoutCookies(count) => self.lock().misses_without_cookies += count,
             Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
         }

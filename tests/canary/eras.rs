@@ -202,6 +202,14 @@ fn servers_of_the_2025_eras() {
         ..NOTHING
     };
     check("Python 1.30.0, stateless", stateless, held(STREAMABLE), 4);
+    let go = Server {
+        discover: GO_DISCOVER,
+        initialize: TS1_INITIALIZE.minting("s1"),
+        get: PY_GET,
+        ..NOTHING
+    };
+    let who = "Go with sessions: it answers discovery, without 2026-07-28";
+    check(who, go, held(STREAMABLE), 4);
     let breaks = Server {
         discover: PY_NO_EVENT_STORE,
         initialize: PY1_INITIALIZE.minting("s1"),

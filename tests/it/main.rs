@@ -12,8 +12,10 @@
 
 mod dashboard;
 mod demo;
+mod guest;
 mod harness;
 mod inputs;
+mod reload;
 mod scenarios;
 mod startup;
 mod status;
