@@ -17,5 +17,6 @@ mod inputs;
 mod scenarios;
 mod startup;
 mod status;
+mod storage;
 mod support;
 mod syslog;
