@@ -227,9 +227,9 @@ fn reasons_are_true_or_vague() {
     // level `error`, with one at level `info`.
     let expected = [
         ("combined", [19, 19, 19]),
-        ("upstreaminfo", [19, 19, 19]),
-        ("kv", [53, 120, 151]),
-        ("json", [53, 120, 151]),
+        ("upstreaminfo", [22, 22, 22]),
+        ("kv", [61, 120, 151]),
+        ("json", [63, 122, 155]),
     ];
     for version in VERSIONS {
         let truths = truth(version);

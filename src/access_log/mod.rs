@@ -176,9 +176,9 @@ impl Format {
         }
     }
 
-    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request
-    /// and sessions, times, the connection and the content type may be left out, and need not be any:
-    /// most lines are ordinary requests, and of those only what shows that an upstream lives is asked.
+    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request,
+    /// sessions, status and [`Record::retried`], the rest may be left out, and need not be any: most
+    /// lines are ordinary requests that nobody asks more about.
     ///
     /// # Errors
     /// The kind of damage, to be counted.
@@ -261,6 +261,8 @@ pub struct Record<'a> {
     pub tried: Option<&'a [u8]>,
     /// Whether the last upstream had sent its headers.
     pub upstream_headers: Option<bool>,
+    /// Whether the last upstream accepted the connection.
+    pub upstream_connected: Option<bool>,
     /// The proxy's number for the client's connection.
     pub connection: Option<u64>,
     /// The client's address.

@@ -47,7 +47,9 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let wanted = |record: &Record<'_>| record.has_session() || self.rule.may_hold(record);
+        let wanted = |record: &Record<'_>| {
+            record.has_session() || self.rule.may_hold(record) || self.is_witness(record)
+        };
         let parsed = self.format.parse_if(without_return(line), wanted);
         self.record(now, &parsed, out)
     }
@@ -105,21 +107,41 @@ impl Reader {
         if record.no_request {
             return LineKind::Ignored;
         }
-        let mut inner = <[Envelope; 2]>::default();
-        let request = request(self.lines, record, &mut inner);
-        if (record.user_agent).is_some_and(is_own) {
-            // Its session is its own affair; that the upstream answers it is a fact about that.
-            self.sessions.note(now, &request);
+        // Its session is its own affair; that the upstream answers it is a fact about that.
+        let is_own = (record.user_agent).is_some_and(is_own);
+        if record.has_session() && !is_own {
+            self.session(now, record, out);
+        } else if self.is_witness(record) {
+            self.sessions.note(now, &request(self.lines, record));
             self.late_verdicts(out);
+        }
+        if is_own {
             return LineKind::Ignored;
         }
-        observe(&mut self.sessions, now, &request, out);
-        self.late_verdicts(out);
         if !self.rule.holds(record) {
             return LineKind::Request;
         }
         self.join.stream(now, self.lines, record, out);
         LineKind::Stream
+    }
+
+    /// Whether a line without a session tells something of others': a failure does, and whatever shows
+    /// that an upstream answers while somebody waits for that.
+    fn is_witness(&self, record: &Record<'_>) -> bool {
+        record.retried || matches!(record.status, Some(502..=504)) || self.sessions.waits()
+    }
+
+    /// Looks at a request's session.
+    fn session(&mut self, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) {
+        let [mut sent, mut minted] = <[Envelope; 2]>::default();
+        let carried = record.session_sent.or(record.session_query);
+        let request = Request {
+            carried: carried.map(|id| envelope::open(id, &mut sent)),
+            minted: (record.session_minted).map(|id| envelope::open(id, &mut minted)),
+            ..request(self.lines, record)
+        };
+        observe(&mut self.sessions, now, &request, out);
+        self.late_verdicts(out);
     }
 
     /// The misses that this line made certain.
@@ -217,14 +239,12 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What of a record concerns its session and its upstream.
-fn request<'a>(line: u64, record: &Record<'a>, inner: &'a mut [Envelope; 2]) -> Request<'a> {
-    let [sent, minted] = inner;
-    let carried = record.session_sent.or(record.session_query);
+/// What of a record concerns its upstream, and any session.
+fn request<'a>(line: u64, record: &Record<'a>) -> Request<'a> {
     Request {
-        carried: carried.map(|id| envelope::open(id, sent)),
+        carried: None,
         legacy: record.session_sent.is_none() && record.method == Some(b"POST"),
-        minted: (record.session_minted).map(|id| envelope::open(id, minted)),
+        minted: None,
         upstream: record.upstream_address(),
         retried: record.retried,
         status: record.status,

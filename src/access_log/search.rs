@@ -9,29 +9,44 @@ const WORD: usize = 8;
 /// Words that are looked at here before the rest is left to `memchr`.
 const NEAR: usize = 6;
 
-/// The first place of a byte.
-///
-/// A word with the byte wanted at a place has a zero there once each byte is XORed with it, and the
-/// lowest zero byte of a word is found by Mycroft's subtraction.
-#[inline]
+/// The first place of a byte. Most values are shorter than a word: that one is looked at in place, the
+/// rest by a call.
+#[inline(always)]
 pub(crate) fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
-    const LOW: u64 = u64::from_ne_bytes([0x01; WORD]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; WORD]);
-    let wanted = LOW * u64::from(byte);
+    match bytes
+        .first_chunk::<WORD>()
+        .and_then(|word| first_in(byte, word))
+    {
+        None => farther(byte, bytes),
+        near => near,
+    }
+}
+
+/// The same where the first word may not have it.
+fn farther(byte: u8, bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     for word in 0..NEAR {
         let Some((first, more)) = rest.split_first_chunk::<WORD>() else {
             let at = rest.iter().position(|other| *other == byte)?;
             return Some(word * WORD + at);
         };
-        let other = u64::from_le_bytes(*first) ^ wanted;
-        let zero = other.wrapping_sub(LOW) & !other & HIGH;
-        if zero != 0 {
-            return Some(word * WORD + (zero.trailing_zeros() / u8::BITS) as usize);
+        if let Some(at) = first_in(byte, first) {
+            return Some(word * WORD + at);
         }
         rest = more;
     }
     memchr::memchr(byte, rest).map(|at| NEAR * WORD + at)
+}
+
+/// A word with the byte wanted at a place has a zero there once each byte is XORed with it, and the
+/// lowest zero byte of a word is found by Mycroft's subtraction.
+#[inline(always)]
+fn first_in(byte: u8, word: &[u8; WORD]) -> Option<usize> {
+    const LOW: u64 = u64::from_ne_bytes([0x01; WORD]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; WORD]);
+    let other = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
+    let zero = other.wrapping_sub(LOW) & !other & HIGH;
+    (zero != 0).then(|| (zero.trailing_zeros() / u8::BITS) as usize)
 }
 
 /// What stands before and after the first place of a byte.

@@ -51,12 +51,10 @@ impl StreamRule {
     }
 
     fn matches(&self, path: &[u8]) -> bool {
-        self.paths
-            .iter()
-            .any(|known| match known.strip_suffix('*') {
-                Some(prefix) => path.starts_with(prefix.as_bytes()),
-                None => trim(known.as_bytes()) == trim(path),
-            })
+        self.paths.iter().any(|known| match known.as_bytes() {
+            [prefix @ .., b'*'] => path.starts_with(prefix),
+            known => trim(known) == trim(path),
+        })
     }
 }
 

@@ -227,6 +227,11 @@ impl Table {
         self.confirmed.drain(..)
     }
 
+    /// Whether a suspected miss waits for its session's owner to answer.
+    pub fn waits(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
     /// How many sessions are known.
     pub fn len(&self) -> usize {
         self.sessions.len()

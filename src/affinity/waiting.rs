@@ -66,13 +66,15 @@ impl WaitingRoom {
         found
     }
 
-    /// Takes all.
+    /// Takes all, in the order of their lines.
     pub(super) fn take_all(&mut self) -> Vec<Waiting> {
         self.len = 0;
-        std::mem::take(&mut self.by_key)
+        let mut all: Vec<Waiting> = std::mem::take(&mut self.by_key)
             .into_values()
             .flatten()
-            .collect()
+            .collect();
+        all.sort_by_key(|waiting| waiting.line);
+        all
     }
 
     /// Lets those go that wait for this key.
@@ -98,5 +100,25 @@ impl WaitingRoom {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs some moment to begin"
+    )]
+    fn all_come_in_the_order_of_their_lines() {
+        let (mut room, now) = (WaitingRoom::default(), Instant::now());
+        let lines: Vec<u64> = (1..50).collect();
+        for line in &lines {
+            room.add(u64::MAX / line, Waiting::new(now, *line, 0, 0));
+        }
+        let all = room.take_all();
+        assert!(all.iter().map(|waiting| &waiting.line).eq(&lines));
     }
 }

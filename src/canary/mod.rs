@@ -10,16 +10,20 @@
 //! | [`rpc`] | JSON-RPC messages: the few that a monitor says and reads |
 //! | [`heartbeat`] | gaps, the learned interval, late beats, bursts |
 //! | [`ending`] | evidence to reason and side |
+//! | [`pair`] | the legs seen together: [`sides`] of faults, [`bursts`] that show buffering |
 //! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
+pub mod bursts;
 pub mod ending;
 pub mod fingerprint;
 pub mod heartbeat;
 pub mod machine;
+pub mod pair;
 pub mod protocol;
 pub mod rpc;
+pub mod sides;
 
 use std::time::Duration;
 
@@ -93,12 +97,12 @@ pub enum Event {
     Learned(Duration),
     /// No beat came within tolerance of the expected interval. Told once a gap.
     Late,
-    /// Beats that are sent apart arrived together.
-    Burst,
     /// A held stream ended.
     Ended(End),
     /// The server closed the connection of a stream that goes on (SEP-1699): it is asked for again.
     Paused,
+    /// A paused stream is held again; told just before [`Self::Held`].
+    Resumed,
     /// A paused stream was not to be had again: its pause was its end.
     EndedPaused(End),
     /// The server is well and offers no stream to hold.
@@ -116,6 +120,8 @@ pub enum Event {
     AffinityRequests(u64),
     /// Those of them that reached a replica without the session.
     AffinityMisses(u64),
+    /// A stream is about to be held on the session of the stream before: the session outlived that one.
+    SessionKept,
     /// The session was gone for good.
     SessionLost(LostCause),
 }

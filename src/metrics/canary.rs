@@ -1,17 +1,22 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{GAPS, Histogram, HistogramVec, LIFETIMES, LegPlan, PerLabel, timestamp};
+use crate::canary::fingerprint::Suspicion;
 use crate::canary::{End, Event, Kind, Leg, LostCause, Transport};
 use crate::label::Label;
-use crate::reason::Reason;
+use crate::reason::{Reason, Side};
 
+mod absent;
+mod pair;
 mod planned;
+mod read;
+
+use absent::Absent;
 
 /// The families, without series.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
+    faults: IntCounterVec,
+    suspected: GaugeVec,
     info: IntGaugeVec,
 }
 
@@ -41,7 +48,7 @@ impl Families {
         Self {
             up: all.int_gauge(
                 "holter_canary_up",
-                "1 while every stream of this leg is held, or its server is well and offers none.",
+                "1 while every stream of this leg is held, or rightly not: its server offers none, or paused it.",
                 LEG,
             ),
             streams: all.int_gauge("holter_canary_streams", "Streams held now.", LEG),
@@ -112,11 +119,31 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
+            faults: all.counter(
+                "holter_canary_faults_total",
+                "Faults of a canary's streams, by the side that comparing the legs names.",
+                &["canary", "side"],
+            ),
+            suspected: all.gauge(
+                "holter_canary_suspected_timeout_seconds",
+                "Cut-off that repeated ends make likely: silence (idle) or age (total); absent when none.",
+                &["canary", "leg", "kind"],
+            ),
             info: all.int_gauge(
                 "holter_canary_info",
                 "What was negotiated; always 1.",
                 &["canary", "leg", "transport", "protocol_version"],
             ),
+        }
+    }
+
+    /// Creates the series that both legs of a canary share.
+    fn canary(&self, name: &str) -> CanaryMetrics {
+        CanaryMetrics {
+            name: name.to_owned(),
+            faults: PerLabel::new(|side: Side| {
+                self.faults.with_label_values(&[name, side.as_str()])
+            }),
         }
     }
 
@@ -128,6 +155,7 @@ impl Families {
         };
         let metrics = LegMetrics {
             canary: plan.canary.to_owned(),
+            shared: self.canary(plan.canary),
             leg: plan.leg,
             wanted: plan.streams,
             configured: plan.interval,
@@ -155,8 +183,9 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
+            suspected: self.suspected.clone(),
             info: self.info.clone(),
-            streamless: AtomicUsize::default(),
+            absent: Absent::default(),
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
@@ -166,17 +195,19 @@ impl Families {
     }
 }
 
+pub use pair::CanaryMetrics;
+
 /// The series of one leg: what its tasks record and what the page shows.
 #[derive(Debug)]
 pub struct LegMetrics {
     canary: String,
+    shared: CanaryMetrics,
     leg: Leg,
     wanted: usize,
     configured: Option<Duration>,
     up: IntGauge,
     streams: IntGauge,
-    /// Not exported: what `up` and the page need beside the streams held.
-    streamless: AtomicUsize,
+    absent: Absent,
     connects: IntCounter,
     connects_failed: PerLabel<Reason>,
     disconnects: PerLabel<Reason>,
@@ -190,6 +221,7 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
+    suspected: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
 }
@@ -205,6 +237,8 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
+    /// The cut-off that repeated ends make likely.
+    pub suspicion: Option<Suspicion>,
     /// When the newest byte arrived.
     pub last_byte: Option<SystemTime>,
 }
@@ -222,6 +256,7 @@ impl LegMetrics {
 
     /// Counts one event of one stream of this leg, at this wall-clock time.
     pub fn record(&self, event: &Event, wall: SystemTime) {
+        self.absent.record(event);
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
@@ -239,19 +274,15 @@ impl LegMetrics {
                 version,
                 session,
             } => {
-                self.streamless.fetch_add(1, Ordering::Relaxed);
                 self.negotiated(*transport, version, *session);
             }
-            Event::NoStreamOver => {
-                self.streamless.fetch_sub(1, Ordering::Relaxed);
-            }
             Event::Paused => self.streams.dec(),
+            Event::NoStreamOver | Event::Resumed => {}
             Event::Bytes => self.byte(wall),
             Event::Gap(gap) => self.gapped(*gap),
             Event::Beat(kind) => self.heartbeats.add(*kind, 1),
             Event::Learned(interval) => self.expect(*interval),
             Event::Late => self.late.inc(),
-            Event::Burst => self.bursts.inc(),
             Event::Ended(end) => {
                 self.streams.dec();
                 self.ended(end);
@@ -259,6 +290,7 @@ impl LegMetrics {
             Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
         }
     }
@@ -266,66 +298,6 @@ impl LegMetrics {
     /// Derives `up` from the streams held, just before it is read: its tasks count side by side.
     pub(super) fn settle(&self) {
         self.up.set(i64::from(self.is_up()));
-    }
-
-    /// Whether every stream is held, or its server well and without one to hold.
-    pub fn is_up(&self) -> bool {
-        self.held() + self.streamless() == self.wanted
-    }
-
-    /// Streams that the server does not offer, though it is well.
-    pub fn streamless(&self) -> usize {
-        self.streamless.load(Ordering::Relaxed)
-    }
-
-    /// Streams held now.
-    pub fn held(&self) -> usize {
-        usize::try_from(self.streams.get()).unwrap_or(0)
-    }
-
-    /// Streams to hold.
-    pub fn wanted(&self) -> usize {
-        self.wanted
-    }
-
-    /// Attempts, and those that gave no stream.
-    pub fn connects(&self) -> (u64, u64) {
-        (self.connects.get(), self.connects_failed.total())
-    }
-
-    /// Failed attempts by reason, zeros left out.
-    pub fn failures(&self) -> Vec<(Reason, u64)> {
-        self.connects_failed.counts()
-    }
-
-    /// Ended streams by reason, zeros left out.
-    pub fn disconnects(&self) -> Vec<(Reason, u64)> {
-        self.disconnects.counts()
-    }
-
-    /// Signs of life by kind, zeros left out.
-    pub fn heartbeats(&self) -> Vec<(Kind, u64)> {
-        self.heartbeats.counts()
-    }
-
-    /// Gaps over the tolerance.
-    pub fn late(&self) -> u64 {
-        self.late.get()
-    }
-
-    /// Affinity requests and misses.
-    pub fn affinity(&self) -> (u64, u64) {
-        (self.affinity_requests.get(), self.affinity_misses.get())
-    }
-
-    /// Sessions that were gone for good.
-    pub fn sessions_lost(&self) -> u64 {
-        self.sessions_lost.total()
-    }
-
-    /// What no single series holds.
-    pub fn observed(&self) -> Observed {
-        *self.lock()
     }
 
     fn ended(&self, end: &End) {

@@ -19,7 +19,7 @@ use current::Current;
 use histogram::{Histogram, HistogramVec};
 use restore::Stored;
 
-pub use canary::LegMetrics;
+pub use canary::{CanaryMetrics, LegMetrics};
 pub use exporter::ConfigMetrics;
 pub use log::SourceMetrics;
 pub use restore::Gathered;
@@ -229,7 +229,7 @@ impl Families {
 }
 
 /// One counter for each value of a closed label set, all created at 0.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PerLabel<L>(Vec<(L, IntCounter)>);
 
 impl<L: Label + PartialEq> PerLabel<L> {

@@ -45,12 +45,12 @@ pub fn headline(status: &Status) -> Headline {
     Headline { mood, sentences }
 }
 
-/// Streams held and wanted, without those that no server offers. A leg that holds one too many while it renews does not make up for another.
+/// Streams held or paused, and wanted: all but those that no server offers. A leg that holds one too many while it renews does not make up for another.
 fn totals(status: &Status) -> (u64, u64) {
     let held = status
         .legs
         .iter()
-        .map(|leg| leg.streams_held.min(leg.streams_wanted))
+        .map(|leg| (leg.streams_held + leg.streams_paused).min(leg.streams_wanted))
         .sum();
     let wanted = status
         .legs
@@ -161,6 +161,7 @@ mod tests {
             streams_held: held,
             streams_wanted: wanted,
             streams_not_offered: 0,
+            streams_paused: 0,
             connects: 1,
             connects_failed: Vec::new(),
             disconnects: Vec::new(),
@@ -241,6 +242,22 @@ mod tests {
         let quiet = "No cut since the start 12 s ago.";
         for (legs, mood, text) in [
             (vec![leg(1, 1)], Mood::Well, "The stream is held."),
+            (
+                vec![LegRow {
+                    streams_not_offered: 1,
+                    ..leg(0, 1)
+                }],
+                Mood::Well,
+                "The server is well and offers no stream to hold.",
+            ),
+            (
+                vec![LegRow {
+                    streams_paused: 1,
+                    ..leg(0, 1)
+                }],
+                Mood::Well,
+                "The stream is held.",
+            ),
             (vec![leg(0, 1)], Mood::Ill, "0 of 1 streams held."),
             (
                 vec![leg(2, 2), leg(2, 2)],

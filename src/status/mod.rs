@@ -54,7 +54,7 @@ pub struct LegRow {
     pub url: Place,
     /// What it speaks, once negotiated; else what the configuration says.
     pub transport: String,
-    /// Every stream of this leg is held, or the server is well and offers none.
+    /// Every stream of this leg is held, or rightly not: the server offers none, or paused it.
     pub up: bool,
     /// Streams held now.
     pub streams_held: u64,
@@ -62,6 +62,8 @@ pub struct LegRow {
     pub streams_wanted: u64,
     /// Those of them that the server does not offer, though it is well.
     pub streams_not_offered: u64,
+    /// Those of them that the server paused, to be asked for again soon.
+    pub streams_paused: u64,
     /// Attempts to open a stream.
     pub connects: u64,
     /// Attempts that gave no stream, by reason; reasons never seen are left out.

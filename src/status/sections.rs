@@ -33,12 +33,13 @@ pub(super) fn streams(status: &Status) -> Html {
 }
 
 fn held(leg: &LegRow) -> Html {
-    let offered = match leg.streams_not_offered {
-        0 => "",
+    let why = match (leg.streams_not_offered, leg.streams_paused) {
+        (0, 0) => "",
+        (0, _) => "; paused by the server",
         _ => "; the server offers none",
     };
     let numbers = text(&format!(
-        " {} of {} held{offered}",
+        " {} of {} held{why}",
         leg.streams_held, leg.streams_wanted
     ));
     let state = match (leg.up, leg.is_silent()) {

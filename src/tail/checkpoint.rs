@@ -2,9 +2,12 @@
 //!
 //! Holds paths, identities, sizes and hashes; no byte of the logs. Does not know how it is written or read.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::follow::Identity;
+use super::print::{Anchor, Print};
 
 /// Where the files of a source were left. Opaque: made by a follower, taken up by the next one.
 ///
@@ -16,13 +19,71 @@ pub struct Checkpoint {
     pub(crate) patterns: Vec<String>,
     /// Every file that was known, open or read out.
     pub(crate) files: Vec<Position>,
+    /// What files held that were truncated since; a copy of it may turn up.
+    pub(crate) cuts: Vec<Position>,
+    /// Copies that were being made.
+    pub(crate) copies: Vec<Copying>,
+}
+
+/// A file that was seen to begin as another does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Copying {
+    /// It.
+    pub(crate) copy: Identity,
+    /// The other.
+    pub(crate) of: Identity,
+    /// How many of the truncations in [`Checkpoint::cuts`] came before.
+    pub(crate) cuts: u64,
 }
 
 /// Where one file was left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
+pub struct Position {
     /// Which file.
-    pub(crate) id: Identity,
-    /// Just after the last line that was handed out.
-    pub(crate) offset: u64,
+    pub id: Identity,
+    /// The path that it was followed under, for other files of the same log.
+    pub path: String,
+    /// Of its first bytes.
+    pub head: Print,
+    /// Places in it, in their order; the last is where it was left.
+    pub anchors: Vec<Anchor>,
+    /// Its largest size that was seen.
+    pub seen: u64,
+    /// Whether it is a copy that was made before a truncation: its last line may go on elsewhere.
+    pub is_copy: bool,
+}
+
+impl Position {
+    /// A file that is passed over up to `offset`: nothing of its content is known.
+    pub fn unread_at(id: Identity, path: &Path, offset: u64) -> Self {
+        Self {
+            id,
+            path: path.to_string_lossy().into_owned(),
+            head: Print::of(&[]),
+            anchors: vec![Anchor::after(offset, &[])],
+            seen: offset,
+            is_copy: false,
+        }
+    }
+
+    /// Where it was left: just after the last line that was handed out.
+    pub fn offset(&self) -> u64 {
+        self.anchors.last().map_or(0, |anchor| anchor.offset)
+    }
+
+    /// The place at which a file of this size has to show that it is a copy; none where nothing can.
+    ///
+    /// A copy that was made before a truncation may end where lines were read after it: an earlier place will
+    /// do. A file that is gone was not truncated: its copy has all of it.
+    pub fn proof(&self, size: u64) -> Option<Anchor> {
+        let within = |anchor: &&Anchor| anchor.offset <= size && anchor.offset > 0;
+        let places = if self.is_copy { self.anchors.len() } else { 1 };
+        let mut places = self.anchors.iter().rev().take(places);
+        places.find(within).copied()
+    }
+
+    /// Bytes that were seen and not settled.
+    pub fn unread(&self) -> u64 {
+        self.seen.saturating_sub(self.offset())
+    }
 }

@@ -1,4 +1,5 @@
-//! What became of a followed file: remembered against observed, judged in one place.
+//! What became of a followed file, and what an unknown one is: remembered against observed, judged in one
+//! place.
 //!
 //! Knows identities, sizes and times as values. Does not know the file system, nor how files are listed.
 
@@ -10,10 +11,11 @@ use super::RotationKind;
 
 /// A rotated file is read on until it was quiet for so long: writers reopen their log some time after the
 /// rename (nginx on `USR1`, <https://nginx.org/en/docs/control.html>), and write to the old file until then.
+/// A file that was deleted is held open no longer than that either.
 pub const QUIET: Duration = Duration::from_secs(10);
 
-/// A read-out file that no pattern matches any more is remembered for so long: one listing of a directory
-/// can miss a file that is being renamed, and a forgotten file would be read again.
+/// What no listing shows any more is remembered for so long: one listing of a folder can miss a file that is
+/// being renamed, and a forgotten file would be read again. As long, a truncated file's copy is awaited.
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// What makes two sights of a file the same file.
@@ -27,15 +29,6 @@ pub struct Identity {
     pub born: Option<Duration>,
 }
 
-/// A file as the reader left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// Which file.
-    pub id: Identity,
-    /// Bytes read of it.
-    pub offset: u64,
-}
-
 /// A file as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -45,43 +38,86 @@ pub struct Observed {
     pub size: u64,
 }
 
-/// What became of a file since it was read.
+/// What a path leads to, beside the file that was read under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing to read.
+    /// To the same file.
     Same,
-    /// So many bytes to read.
-    Grown(u64),
-    /// Shorter than what was read: its content is new, from offset 0.
-    Truncated,
-    /// The path leads to another file.
+    /// To another file.
     Replaced,
-    /// The path leads nowhere.
+    /// Nowhere.
     Gone,
 }
 
 /// Judges what the path leads to now against the file that was read under it.
-pub fn step(remembered: Remembered, observed: Option<Observed>) -> Step {
-    let Some(observed) = observed else {
-        return Step::Gone;
-    };
-    if observed.id != remembered.id {
-        return Step::Replaced;
-    }
-    match observed.size.checked_sub(remembered.offset) {
-        None => Step::Truncated,
-        Some(0) => Step::Same,
-        Some(more) => Step::Grown(more),
+pub fn step(known: Identity, observed: Option<Identity>) -> Step {
+    match observed {
+        None => Step::Gone,
+        Some(id) if id == known => Step::Same,
+        Some(_) => Step::Replaced,
     }
 }
 
 /// The kind of rotation that a step is, if any; `links` are the names that the file read so far still has.
 pub fn rotation(step: Step, links: u64) -> Option<RotationKind> {
     match step {
-        Step::Same | Step::Grown(_) => None,
-        Step::Truncated => Some(RotationKind::Truncate),
+        Step::Same => None,
         Step::Replaced | Step::Gone if links == 0 => Some(RotationKind::Replaced),
         Step::Replaced | Step::Gone => Some(RotationKind::Rename),
+    }
+}
+
+/// Whether a file still holds what was read of it up to `at`: it is as long, and the last bytes that were read
+/// stand where they stood. Asked after reading, because a file can be truncated and grow again meanwhile.
+pub fn is_intact(at: u64, size: u64, tail_stands: bool) -> bool {
+    size >= at && tail_stands
+}
+
+/// What a file beside a log shows of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it has the head of a file that was truncated or is gone, and its anchor at the last place within
+    /// its size.
+    pub has_missing_content: bool,
+    /// Beside the file that its log's path leads to now.
+    pub beside: Beside,
+}
+
+/// A file compared with the one that its log's path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The path leads nowhere.
+    Nothing,
+    /// To a file that could not be compared, or that was truncated meanwhile.
+    Unclear,
+    /// The file's content is the beginning of that file's.
+    Beginning,
+    /// The contents differ.
+    Other,
+}
+
+/// What an unknown file is that stands beside a log under a name like `access.log.1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sibling {
+    /// Not to be told yet: look again.
+    Undecided,
+    /// The copy of a file that was truncated or is gone: what was not read of that is in here.
+    Copy,
+    /// A log of its own, from its first byte.
+    New,
+}
+
+/// Judges an unknown file beside a log. A file that begins like the log is the copy that copytruncate is
+/// making: it is left alone until the truncation, and then proved by what was read.
+pub fn sibling(evidence: Evidence) -> Sibling {
+    match (evidence.beside, evidence.has_missing_content) {
+        _ if evidence.size == 0 => Sibling::Undecided,
+        (Beside::Beginning, _) => Sibling::Undecided,
+        (_, true) => Sibling::Copy,
+        (Beside::Unclear, false) => Sibling::Undecided,
+        (Beside::Nothing | Beside::Other, false) => Sibling::New,
     }
 }
 
@@ -90,16 +126,22 @@ pub fn is_quiet(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= QUIET
 }
 
-/// Whether a read-out file last matched at `last` may be forgotten.
+/// Whether what was last seen at `last` may be forgotten.
 pub fn is_forgotten(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= GRACE
 }
 
-/// Whether a name is that of a compressed log, whose bytes are no lines.
-pub fn is_compressed(name: &[u8]) -> bool {
+/// Whether `name` is one that rotation gives to files of the log `base`: `base.1`, `base-20261120`.
+pub fn is_sibling(base: &[u8], name: &[u8]) -> bool {
+    name.strip_prefix(base)
+        .is_some_and(|rest| rest.len() > 1 && matches!(rest.first(), Some(b'.' | b'-')))
+}
+
+/// The name without the suffix of a compressed log, if it has one; its bytes are no lines.
+pub fn uncompressed(name: &[u8]) -> Option<&[u8]> {
     [&b".gz"[..], b".bz2", b".xz", b".zst"]
         .iter()
-        .any(|suffix| name.ends_with(suffix))
+        .find_map(|suffix| name.strip_suffix(*suffix))
 }
 
 #[cfg(test)]
@@ -116,48 +158,18 @@ mod tests {
 
     #[test]
     fn steps_and_rotations() {
-        let check = |observed: Option<(u64, u64)>,
-                     links: u64,
-                     expected: Step,
-                     kind: Option<RotationKind>| {
-            let remembered = Remembered {
-                id: id(7),
-                offset: 100,
-            };
-            let observed = observed.map(|(ino, size)| Observed { id: id(ino), size });
-            let found = step(remembered, observed);
+        let check = |observed: Option<u64>, links, expected: Step, kind: Option<RotationKind>| {
+            let found = step(id(7), observed.map(id));
             assert_eq!(
                 (found, rotation(found, links)),
                 (expected, kind),
                 "{observed:?}"
             );
         };
-        check(Some((7, 100)), 1, Step::Same, None);
-        check(Some((7, 130)), 1, Step::Grown(30), None);
-        check(
-            Some((7, 99)),
-            1,
-            Step::Truncated,
-            Some(RotationKind::Truncate),
-        );
-        check(
-            Some((7, 0)),
-            1,
-            Step::Truncated,
-            Some(RotationKind::Truncate),
-        );
-        check(
-            Some((8, 100)),
-            1,
-            Step::Replaced,
-            Some(RotationKind::Rename),
-        );
-        check(
-            Some((8, 200)),
-            0,
-            Step::Replaced,
-            Some(RotationKind::Replaced),
-        );
+        check(Some(7), 1, Step::Same, None);
+        check(Some(7), 0, Step::Same, None);
+        check(Some(8), 1, Step::Replaced, Some(RotationKind::Rename));
+        check(Some(8), 0, Step::Replaced, Some(RotationKind::Replaced));
         check(None, 1, Step::Gone, Some(RotationKind::Rename));
         check(None, 0, Step::Gone, Some(RotationKind::Replaced));
     }
@@ -168,20 +180,53 @@ mod tests {
             born: Some(Duration::from_nanos(1)),
             ..id(7)
         };
-        let remembered = Remembered {
-            id: id(7),
-            offset: 1,
+        assert_eq!(step(id(7), Some(reborn)), Step::Replaced);
+    }
+
+    #[test]
+    fn intact_is_as_long_and_the_same_before_the_place() {
+        let table = [
+            (9, true, false),
+            (10, true, true),
+            (11, true, true),
+            (11, false, false),
+        ];
+        for (size, tail_stands, expected) in table {
+            assert_eq!(
+                is_intact(10, size, tail_stands),
+                expected,
+                "{size} {tail_stands}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_a_log() {
+        let check = |size, has_missing_content, beside, expected| {
+            let evidence = Evidence {
+                size,
+                has_missing_content,
+                beside,
+            };
+            assert_eq!(sibling(evidence), expected, "{evidence:?}");
         };
-        assert_eq!(
-            step(
-                remembered,
-                Some(Observed {
-                    id: reborn,
-                    size: 9
-                })
-            ),
-            Step::Replaced
-        );
+        for beside in [
+            Beside::Nothing,
+            Beside::Unclear,
+            Beside::Beginning,
+            Beside::Other,
+        ] {
+            check(0, false, beside, Sibling::Undecided);
+            check(0, true, beside, Sibling::Undecided);
+        }
+        check(9, true, Beside::Beginning, Sibling::Undecided);
+        for beside in [Beside::Nothing, Beside::Unclear, Beside::Other] {
+            check(9, true, beside, Sibling::Copy);
+        }
+        check(9, false, Beside::Nothing, Sibling::New);
+        check(9, false, Beside::Unclear, Sibling::Undecided);
+        check(9, false, Beside::Beginning, Sibling::Undecided);
+        check(9, false, Beside::Other, Sibling::New);
     }
 
     #[test]
@@ -209,8 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn compressed_names() {
-        assert!(is_compressed(b"access.log.2.gz") && is_compressed(b"a.zst"));
-        assert!(!is_compressed(b"access.log.1") && !is_compressed(b"gz"));
+    fn names_of_rotated_files() {
+        for name in ["access.log.1", "access.log-20261120", "access.log.1.gz"] {
+            assert!(is_sibling(b"access.log", name.as_bytes()), "{name}");
+        }
+        for name in [
+            "access.log",
+            "access.log.",
+            "access.logs",
+            "access2.log.1",
+            "error.log.1",
+        ] {
+            assert!(!is_sibling(b"access.log", name.as_bytes()), "{name}");
+        }
+        assert_eq!(uncompressed(b"access.log.2.gz"), Some(&b"access.log.2"[..]));
+        assert_eq!(uncompressed(b"a.zst"), Some(&b"a"[..]));
+        assert_eq!(uncompressed(b"access.log.1"), None);
+        assert_eq!(uncompressed(b"gz"), None);
     }
 }

@@ -14,6 +14,7 @@ use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
 use super::http::{self, Http};
 use super::log::{LogTask, Reading};
+use super::pair::PairRecorder;
 use super::record::{LegRecorder, SourceRecorder};
 use super::snapshots::{self, Readings, Snapshots};
 use super::stdin::{self, StdinTask};
@@ -22,6 +23,7 @@ use super::supervisor::{Failure, Supervisor};
 use super::syslog::{Socket, SyslogTask};
 use super::{canary, clock, signal};
 use crate::canary::heartbeat::Expectation;
+use crate::canary::pair::{Pair, Plan};
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config, Input};
 use crate::metrics::{LegPlan, Metrics};
@@ -177,13 +179,14 @@ fn spawn_canary(
     metrics: &Metrics,
     journal: &SharedJournal,
 ) -> Result<(), StartError> {
+    let Some(pair) = pair(canary, metrics).map(Arc::new) else {
+        return Ok(());
+    };
+    let comparing = Arc::clone(&pair).run(supervisor.workers_stop());
+    supervisor.spawn(format!("canary {} pair", canary.name), comparing);
     for (leg, url) in legs(canary) {
         let Some(metrics) = metrics.leg(&canary.name, leg) else {
             continue;
-        };
-        let recorder = LegRecorder {
-            metrics,
-            journal: journal.clone(),
         };
         let http_settings = http::Settings {
             headers: canary.headers.clone(),
@@ -200,13 +203,34 @@ fn spawn_canary(
             } else {
                 shared.clone()
             };
-            let recorder = recorder.clone();
+            let recorder = LegRecorder {
+                slot,
+                pair: Arc::clone(&pair),
+                metrics: Arc::clone(&metrics),
+                journal: journal.clone(),
+            };
             let stop = supervisor.workers_stop();
             let task = canary::run(settings, http, stop, move |event| recorder.record(event));
             supervisor.spawn(format!("canary {} {leg} {slot}", canary.name), task);
         }
     }
     Ok(())
+}
+
+fn pair(canary: &config::Canary, metrics: &Metrics) -> Option<PairRecorder> {
+    let configured: Vec<Leg> = legs(canary).map(|(leg, _)| leg).collect();
+    let pair = Pair::new(Plan {
+        legs: &configured,
+        streams: canary.streams,
+        interval: canary.heartbeat.expected,
+        connect_timeout: canary.connect_timeout,
+    });
+    let legs: Vec<_> = configured
+        .iter()
+        .filter_map(|leg| metrics.leg(&canary.name, *leg))
+        .collect();
+    let shared = legs.first()?.shared().clone();
+    Some(PairRecorder::new(pair, shared, legs))
 }
 
 fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {

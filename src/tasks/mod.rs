@@ -9,6 +9,7 @@ pub mod cause;
 pub mod clock;
 pub mod http;
 pub mod log;
+pub mod pair;
 pub mod record;
 pub mod signal;
 pub mod snapshots;

@@ -5,14 +5,19 @@
 use std::sync::Arc;
 
 use super::clock;
+use super::pair::PairRecorder;
 use crate::access_log::event::{Closed, Event as LogEvent};
 use crate::canary::{End, Event};
 use crate::metrics::{LegMetrics, SourceMetrics};
 use crate::status::journal::{self, Origin, SharedJournal};
 
-/// Tells of one canary leg.
+/// Tells of one canary slot.
 #[derive(Clone, Debug)]
 pub struct LegRecorder {
+    /// Which of the leg's streams.
+    pub slot: usize,
+    /// Shared by the slots of both legs.
+    pub pair: Arc<PairRecorder>,
     /// Its series.
     pub metrics: Arc<LegMetrics>,
     /// Shared by all recorders.
@@ -44,6 +49,7 @@ impl LegRecorder {
             Event::Ended(end) | Event::EndedPaused(end) => self.ended(*end),
             _ => {}
         }
+        self.pair.record(leg, self.slot, event);
     }
 
     fn ended(&self, end: End) {

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::canary::Leg;
+use crate::canary::fingerprint::CutOff;
 use crate::label::label;
 use crate::reason::Reason;
 
@@ -156,6 +157,16 @@ const fn beside(
     }
 }
 
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {} ({} s)",
+            self.product, self.setting, self.default_seconds
+        )
+    }
+}
+
 impl Setting {
     /// Whether this age is the default, within half a second or one part in a hundred: logged lives
     /// are up to 0.12 s off the true ones (measured on nginx, Envoy and Caddy).
@@ -196,7 +207,11 @@ pub fn candidates(product: &str, reason: Reason, seconds: f64) -> Vec<Setting> {
 
 /// The settings that may stand behind a cut-off that a canary saw: whatever counts the same and has this
 /// default, as long as it can stand on the way of this leg.
-pub fn behind_cut_off(leg: Leg, counts: Counts, seconds: f64) -> Vec<Setting> {
+pub fn behind_cut_off(leg: Leg, kind: CutOff, seconds: f64) -> Vec<Setting> {
+    let counts = match kind {
+        CutOff::Idle => Counts::Idle,
+        CutOff::Total => Counts::Total,
+    };
     let mut found: Vec<Setting> = Vec::new();
     for setting in &SETTINGS {
         let is_on_the_way = match setting.place {
@@ -266,12 +281,12 @@ mod tests {
 
     #[test]
     fn a_canary_names_what_stands_on_its_way() {
-        fn check(leg: Leg, counts: Counts, seconds: f64, expected: &[&str]) {
-            let found = behind_cut_off(leg, counts, seconds);
+        fn check(leg: Leg, kind: CutOff, seconds: f64, expected: &[&str]) {
+            let found = behind_cut_off(leg, kind, seconds);
             let names: Vec<_> = found.iter().map(|setting| setting.product).collect();
-            assert_eq!(names, expected, "{leg} {counts} {seconds}");
+            assert_eq!(names, expected, "{leg} {kind} {seconds}");
         }
-        use Counts::{Idle, Total};
+        use CutOff::{Idle, Total};
         check(
             Leg::Proxy,
             Idle,
@@ -296,7 +311,7 @@ mod tests {
     fn the_cut_offs_that_users_report_all_have_a_candidate() {
         for seconds in [30.0, 55.0, 60.0, 100.0, 120.0, 230.0, 240.0, 300.0, 350.0] {
             assert!(
-                !behind_cut_off(Leg::Proxy, Counts::Idle, seconds).is_empty(),
+                !behind_cut_off(Leg::Proxy, CutOff::Idle, seconds).is_empty(),
                 "{seconds}"
             );
         }

@@ -202,6 +202,14 @@ fn servers_of_the_2025_eras() {
         ..NOTHING
     };
     check("Python 1.30.0, stateless", stateless, held(STREAMABLE), 4);
+    let go = Server {
+        discover: GO_DISCOVER,
+        initialize: TS1_INITIALIZE.minting("s1"),
+        get: PY_GET,
+        ..NOTHING
+    };
+    let who = "Go with sessions: it answers discovery, without 2026-07-28";
+    check(who, go, held(STREAMABLE), 4);
     let breaks = Server {
         discover: PY_NO_EVENT_STORE,
         initialize: PY1_INITIALIZE.minting("s1"),
@@ -234,6 +242,22 @@ fn servers_of_2024() {
         };
         check(who, server, held(legacy), 5);
     }
+}
+
+#[test]
+fn a_stream_that_begins_with_another_event_than_endpoint_is_a_plain_one() {
+    let no_post = reply(405, JSON, r#"{"status":405,"error":"Method Not Allowed"}"#);
+    let server = || Server {
+        discover: no_post,
+        initialize: no_post,
+        get: reply(200, SSE, "event:status\ndata:ready\n\n"),
+        ..NOTHING
+    };
+    let plain = (Transport::Sse, "none");
+    check("Spring WebFlux 3.5", server(), held(plain), 3);
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    let failed = Found::Failed(Reason::ProtocolError);
+    assert_eq!(attempt(&mut play, &server()), (failed, 1), "configured");
 }
 
 #[test]

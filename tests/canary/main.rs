@@ -16,3 +16,4 @@ mod resting;
 mod sessions;
 mod sse;
 mod stream;
+mod wire;

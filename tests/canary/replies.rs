@@ -107,6 +107,13 @@ pub(crate) const RMCP_GET: Reply = reply(200, SSE, RMCP_PRIMING);
 pub(crate) const RMCP_PRIMING: &str = "data: \nid: 0\nretry: 3000\n\n";
 pub(crate) const RMCP_GONE: Reply = reply(404, "", "Not Found: Session not found");
 
+/// The Go SDK with sessions: it knows the method, and leaves 2026-07-28 to its stateless handler.
+pub(crate) const GO_DISCOVER: Reply = reply(
+    200,
+    SSE,
+    "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":{\"name\":\"interop\",\"version\":\"1.0.0\"}},\"ttlMs\":0,\"cacheScope\":\"public\",\"supportedVersions\":[\"2025-11-25\",\"2025-06-18\",\"2025-03-26\",\"2024-11-05\"],\"capabilities\":{\"logging\":{},\"tools\":{\"listChanged\":true}}}}\n\n",
+);
+
 /// TypeScript `@modelcontextprotocol/sdk` 1.32.2.
 pub(crate) const TS1_INITIALIZE: Reply = reply(
     200,

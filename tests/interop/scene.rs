@@ -16,9 +16,9 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long the streams are held before they are cut: three intervals of the slowest heartbeat, 30 s, so that
-/// Holter has learned it; silence for so long is told as silence.
-pub(crate) const HOLD: Duration = Duration::from_secs(100);
+/// How long the streams are held before they are cut: four beats of the slowest heartbeat, 30 s, for Holter learns
+/// an interval from three gaps; silence for so long is told as silence.
+pub(crate) const HOLD: Duration = Duration::from_secs(130);
 /// How long a stream may outlive its server's SIGTERM before it counts as one that stays; Spring Boot alone waits
 /// for 30 s.
 pub(crate) const GRACE_SECONDS: u32 = 40;

@@ -31,6 +31,7 @@ fn weather_direct() -> LegRow {
         streams_held: 1,
         streams_wanted: 1,
         streams_not_offered: 0,
+        streams_paused: 0,
         connects: 3,
         connects_failed: vec![],
         disconnects: vec![(Reason::Rotated, 2)],

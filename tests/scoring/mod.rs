@@ -91,7 +91,7 @@ pub fn reader(format: &Format, has_error_log: bool) -> Reader {
     clippy::disallowed_methods,
     reason = "a replay needs some moment to begin"
 )]
-fn start() -> Instant {
+pub fn start() -> Instant {
     Instant::now()
 }
 

@@ -34,7 +34,7 @@ const COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $
 const UPSTREAMINFO: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"#;
 
 /// All that Holter can use, for whoever wants JSON: to be pasted into nginx's configuration.
-const JSON: &str = r#"log_format holter_json escape=json '{"time":"$time_iso8601","msec":$msec,"connection":$connection,"remote_addr":"$remote_addr","request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"body_bytes_sent":$body_bytes_sent,"upstream_addr":"$upstream_addr","upstream_status":"$upstream_status","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","mcp_method":"$http_mcp_method","content_type":"$sent_http_content_type","user_agent":"$http_user_agent"}';"#;
+const JSON: &str = r#"log_format holter_json escape=json '{"time":"$time_iso8601","msec":$msec,"connection":$connection,"remote_addr":"$remote_addr","request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"body_bytes_sent":$body_bytes_sent,"upstream_addr":"$upstream_addr","upstream_status":"$upstream_status","upstream_connect_time":"$upstream_connect_time","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","mcp_method":"$http_mcp_method","content_type":"$sent_http_content_type","user_agent":"$http_user_agent"}';"#;
 
 /// A compiled `log_format`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,8 @@ impl Format {
         self.parse_if(line, |_| true)
     }
 
-    /// Reads one line, its times and the connection's number only if `wanted` says so of the rest.
+    /// Reads one line, its upstream, times and the connection's number only if `wanted` says so of the
+    /// rest.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.

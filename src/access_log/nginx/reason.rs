@@ -20,6 +20,10 @@ pub struct Line {
     pub completed: Option<bool>,
     /// Whether the last upstream's headers came.
     pub upstream_headers: Option<bool>,
+    /// Whether the last upstream accepted the connection.
+    pub upstream_connected: Option<bool>,
+    /// The group's name stands for an upstream: none of it was live.
+    pub no_upstream: bool,
 }
 
 impl Line {
@@ -29,6 +33,20 @@ impl Line {
             status: record.status,
             completed: record.completed,
             upstream_headers: record.upstream_headers,
+            upstream_connected: record.upstream_connected,
+            no_upstream: record.upstream.is_some_and(|name| !name.contains(&b':')),
+        }
+    }
+
+    /// Why the proxy answered with an error of its own, as far as the line is certain of it. A 502 whose
+    /// upstream was not connected may have been refused, unreachable or broken in TLS; one that was, may
+    /// have ended by FIN or RST.
+    fn own_error(self) -> Option<Reason> {
+        match (self.status, self.upstream_headers, self.upstream_connected) {
+            (Some(502), ..) if self.no_upstream => Some(Reason::NoUpstream),
+            (Some(504), Some(false), Some(false)) => Some(Reason::ConnectTimeout),
+            (Some(504), Some(false), Some(true)) => Some(Reason::IdleTimeout),
+            _ => None,
         }
     }
 
@@ -59,7 +77,7 @@ pub fn unjoined(line: Line, silence: Silence) -> Reason {
     match (line.status, line.completed) {
         (Some(499), _) => Reason::ClientClose,
         (Some(400..=498), _) => Reason::Http4xx,
-        (Some(500..=599), _) => Reason::Http5xx,
+        (Some(500..=599), _) => line.own_error().unwrap_or(Reason::Http5xx),
         (_, Some(true)) if silence.would_show_upstream => Reason::ServerClose,
         // Incomplete, and neither side is to blame: a worker cut it (`worker_shutdown_timeout`).
         (_, Some(false)) if silence.would_show_client && silence.workers_drain => Reason::Drain,
@@ -123,9 +141,37 @@ mod tests {
                 status: Some(status),
                 completed,
                 upstream_headers: None,
+                upstream_connected: None,
+                no_upstream: false,
             };
             let got = unjoined(line, silence);
             assert_eq!(got, expected, "{status} {completed:?} {silence:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_proxys_own_says_what_is_certain() {
+        use Reason::*;
+        let (yes, no) = (Some(true), Some(false));
+        for (status, upstream_headers, upstream_connected, no_upstream, expected) in [
+            (502, no, no, true, NoUpstream),
+            (502, no, no, false, Http5xx),
+            (502, no, yes, false, Http5xx),
+            (504, no, no, false, ConnectTimeout),
+            (504, no, yes, false, IdleTimeout),
+            (504, no, None, false, Http5xx),
+            (504, yes, yes, false, Http5xx),
+            (504, None, yes, false, Http5xx),
+        ] {
+            let line = Line {
+                status: Some(status),
+                completed: Some(true),
+                upstream_headers,
+                upstream_connected,
+                no_upstream,
+            };
+            let got = unjoined(line, BLIND);
+            assert_eq!(got, expected, "{line:?}");
         }
     }
 
@@ -144,6 +190,8 @@ mod tests {
                 status: Some(status),
                 completed: None,
                 upstream_headers,
+                upstream_connected: None,
+                no_upstream: false,
             };
             assert_eq!(line.is_open(), open, "{status} {upstream_headers:?}");
         }

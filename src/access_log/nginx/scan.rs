@@ -134,11 +134,13 @@ pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Opt
 }
 
 /// The first place from `from` on where `until` stands, unless a backslash escapes it.
+#[inline]
 fn find(rest: &[u8], until: &Until<impl AsRef<[u8]>>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += search::position(until.first, rest.get(at..)?)?;
-        if until.starts(rest.get(at..)?) && !(until.first == b'"' && is_escaped(rest.get(..at)?)) {
+        let (before, after) = rest.split_at_checked(at)?;
+        if until.starts(after) && !(until.first == b'"' && is_escaped(before)) {
             return Some(at);
         }
         at += 1;

@@ -37,6 +37,8 @@ pub(super) enum Variable {
     Upstream,
     /// `$upstream_header_time`.
     UpstreamHeaderTime,
+    /// `$upstream_connect_time`.
+    UpstreamConnectTime,
     /// `$connection`.
     Connection,
     /// `$http_mcp_session_id`.
@@ -72,6 +74,7 @@ impl Variable {
             "request_time" => Self::Duration,
             "upstream_addr" => Self::Upstream,
             "upstream_header_time" => Self::UpstreamHeaderTime,
+            "upstream_connect_time" => Self::UpstreamConnectTime,
             "connection" => Self::Connection,
             "http_mcp_session_id" => Self::SessionSent,
             "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
@@ -132,8 +135,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Fills in the request, its sessions, and how its upstreams answered: cheap, and all that is
-    /// asked of most requests. Each answer says whether its upstream is there to be reached.
+    /// Fills in the request, its sessions, its status, and whether several upstreams were tried: cheap,
+    /// and all that is asked of most requests.
     ///
     /// # Errors
     /// [`UnparsedKind::Number`] where the status is none.
@@ -148,7 +151,8 @@ impl<'a> Values<'a> {
         record.mcp_method = self.get(Variable::McpMethod);
         self.target(record);
         record.status = self.read(Variable::Status, status)?;
-        self.upstream(record);
+        let upstreams = self.raw(Variable::Upstream);
+        record.retried = upstreams.is_some_and(|raw| search::position(b' ', raw).is_some());
         Ok(())
     }
 
@@ -156,7 +160,8 @@ impl<'a> Values<'a> {
     #[inline]
     fn upstream(&self, record: &mut Record<'a>) {
         record.completed = self.raw(Variable::Completion).map(|raw| raw == b"OK");
-        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(headers_came);
+        record.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(has_time);
+        record.upstream_connected = self.raw(Variable::UpstreamConnectTime).map(has_time);
         if let Some(raw) = self.get(Variable::Upstream) {
             let (last, retried) = last_of_list(raw);
             (record.upstream, record.retried) = (value::present(last), retried);
@@ -169,6 +174,7 @@ impl<'a> Values<'a> {
     /// # Errors
     /// [`UnparsedKind::Number`] where a number or a time is none.
     pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+        self.upstream(record);
         record.ended = self.ended()?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
@@ -247,8 +253,8 @@ fn tried_in_vain(raw: &[u8]) -> Option<&[u8]> {
     group.get(..memchr::memmem::rfind(group, b", ")?)
 }
 
-/// Whether the last upstream's headers came: a time stands where they did.
-fn headers_came(raw: &[u8]) -> bool {
+/// Whether the last upstream came so far: a time stands where it did.
+fn has_time(raw: &[u8]) -> bool {
     value::present(last_of_list(raw).0).is_some()
 }
 
@@ -279,8 +285,8 @@ mod tests {
                 "{raw}"
             );
         }
-        assert!(headers_came(b"-, 0.001"));
-        assert!(!headers_came(b"0.001, -"));
-        assert!(!headers_came(b""));
+        assert!(has_time(b"-, 0.001"));
+        assert!(!has_time(b"0.001, -"));
+        assert!(!has_time(b""));
     }
 }

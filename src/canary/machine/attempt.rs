@@ -91,7 +91,13 @@ impl Canary {
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
         self.failures = 0;
-        (self.paused, self.set_aside) = (None, None);
+        self.set_aside = None;
+        if self.session_was_good {
+            self.tell(Event::SessionKept);
+        }
+        if self.paused.take().is_some() {
+            self.tell(Event::Resumed);
+        }
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
         self.tell(Event::Held {
@@ -121,9 +127,16 @@ impl Canary {
     /// The server does not speak this era: `auto` asks in the one before it (specification 2026-07-28,
     /// `basic/versioning`; 2025-11-25, `basic/transports#backwards-compatibility`). Each slot finds out for
     /// itself and remembers it as its script: a few requests more at the start, and nothing shared.
+    ///
+    /// A stream of the oldest that is open all the same is held as a plain one.
     fn not_spoken(&mut self, now: Instant, reason: Reason) {
+        let is_auto = self.settings.transport == Transport::Auto;
+        if is_auto && self.protocol.transport() == Transport::HttpSse && self.opened_at.is_some() {
+            self.speak(Transport::Sse);
+            return self.hold(now);
+        }
         let older = match self.protocol.transport() {
-            _ if self.settings.transport != Transport::Auto => None,
+            _ if !is_auto => None,
             Transport::Listen => Some(Transport::StreamableHttp),
             Transport::StreamableHttp if self.set_aside.is_none() => Some(Transport::HttpSse),
             _ => None,

@@ -63,9 +63,6 @@ impl Canary {
         if let Some(interval) = beat.learned {
             self.tell(Event::Learned(interval));
         }
-        if beat.burst {
-            self.tell(Event::Burst);
-        }
     }
 
     /// A server's requests are answered at once, and the script hears everything.

@@ -73,6 +73,8 @@ impl Script {
     pub(super) fn heard(&mut self, message: &Message) -> Next {
         match self.state {
             State::Greeting if message.name == "endpoint" => self.greeted(&message.data),
+            // The first event must be `endpoint`: whoever says something else speaks no MCP.
+            State::Greeting => Next::NotSpoken(Reason::ProtocolError),
             State::Initializing => match rpc::read(&message.data) {
                 Some(Incoming::Initialized { version }) => {
                     self.version = version;
@@ -200,6 +202,17 @@ mod tests {
         }
         let (mut script, _) = greeted("/messages");
         assert_eq!(script.replied(&status(503)), Next::Fail(Reason::Http5xx));
+    }
+
+    #[test]
+    fn another_event_than_endpoint_is_no_mcp() {
+        let mut script = Script::new("http://127.0.0.1:3001/events".parse().unwrap());
+        script.begin();
+        script.opened(&status(200));
+        assert_eq!(
+            script.heard(&event("status", "ready")),
+            Next::NotSpoken(Reason::ProtocolError)
+        );
     }
 
     #[test]

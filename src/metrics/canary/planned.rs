@@ -26,5 +26,6 @@ impl LegMetrics {
             let series = [leg[0], leg[1], transport.as_str(), version];
             drop(self.info.remove_label_values(&series));
         }
+        self.suspect(None);
     }
 }

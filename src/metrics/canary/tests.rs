@@ -70,3 +70,47 @@ fn what_was_negotiated_is_one_series() {
     assert_eq!(series.len(), 1, "{series:?}");
     assert!(series[0].contains("streamable_http"), "{series:?}");
 }
+
+#[test]
+fn a_leg_without_a_stream_is_up_where_that_is_right() {
+    let plan = LegPlan {
+        canary: "a",
+        leg: Leg::Direct,
+        streams: 1,
+        interval: None,
+    };
+    let metrics = Metrics::new([plan], []);
+    let leg = metrics.leg("a", Leg::Direct).unwrap();
+    let (transport, version, session) = (Transport::StreamableHttp, "2025-11-25", true);
+    let held = Event::Held {
+        transport,
+        version,
+        session,
+    };
+    let none = Event::NoStream {
+        transport,
+        version,
+        session,
+    };
+    let end = End {
+        reason: Reason::ServerClose,
+        side: Side::Server,
+        age: Duration::from_secs(9),
+        silence: Duration::from_secs(1),
+    };
+    let steps = [
+        (none, true, 0),
+        (Event::NoStreamOver, false, 0),
+        (held.clone(), true, 1),
+        (Event::Paused, true, 0),
+        (Event::Resumed, false, 0),
+        (held, true, 1),
+        (Event::Paused, true, 0),
+        (Event::EndedPaused(end), false, 0),
+    ];
+    for (event, up, streams) in steps {
+        leg.record(&event, SystemTime::UNIX_EPOCH);
+        assert_eq!((leg.is_up(), leg.held()), (up, streams), "{event:?}");
+    }
+    assert_eq!(leg.disconnects(), [(Reason::ServerClose, 1)]);
+}

@@ -1,23 +1,27 @@
 //! Follows the files of one log source: opens, reads, lets go. One synchronous pass per call.
 //!
-//! Owns descriptors, positions and listing. What a state means is judged in [`crate::tail::follow`]; what a
-//! line means is the caller's. Positions live in memory: a restart begins at [`Start`].
+//! Owns what is open and what is remembered. What a state means is judged in [`crate::tail::follow`]; what a
+//! line means is the caller's. A path looks like one endless log: whatever rotation makes of its files, each
+//! line is handed out once, and what cannot be is counted.
 
-mod files;
+mod compressed;
+mod consider;
 mod found;
+mod known;
+mod listing;
 mod open;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
-use files::{LISTED_MAX, list, look};
-use found::lost;
 pub use found::{Found, Start};
-use open::{Open, open};
+use known::{Cut, Memory};
+use listing::{Kind, Listing, Pattern, look};
+use open::{Open, Read, Role};
 
-use crate::tail::checkpoint::{Checkpoint, Position};
-use crate::tail::follow::{self, Identity, Observed, Remembered, Step};
-use crate::tail::{LossCause, RotationKind};
+use crate::tail::RotationKind;
+use crate::tail::checkpoint::Checkpoint;
+use crate::tail::follow;
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
 pub const READ_MAX: usize = 4 * 1024 * 1024;
@@ -25,7 +29,7 @@ pub const READ_MAX: usize = 4 * 1024 * 1024;
 /// Most files that are held open under their path.
 pub const FILES_MAX: usize = 256;
 
-/// Most rotated files that are held open until they are quiet.
+/// Most rotated files that are held open until they are quiet. Others wait on disk.
 pub const ROTATED_MAX: usize = 8;
 
 /// One read; large enough that the system call costs little per line.
@@ -34,241 +38,209 @@ const CHUNK: usize = 64 * 1024;
 /// The files of one log source.
 #[derive(Debug)]
 pub struct Follower {
-    written: Vec<String>,
+    /// As they were given.
+    texts: Vec<String>,
     patterns: Vec<Pattern>,
     start: Start,
-    is_first: bool,
-    resumed: Vec<Position>,
+    /// Where another follower was left, until the first pass.
+    left: Option<Checkpoint>,
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
-    done: Vec<Done>,
+    memory: Memory,
+    /// Bytes of files that wait for a rotated one to be let go.
+    waiting: u64,
     buffer: Vec<u8>,
-}
-
-/// A path, or a pattern that is listed at each pass.
-#[derive(Debug)]
-enum Pattern {
-    File(PathBuf),
-    Glob(String),
-}
-
-/// A file that is not open, read up to `at`: it may still stand in a listing under another name.
-#[derive(Debug)]
-struct Done {
-    at: Remembered,
-    matched: Instant,
 }
 
 impl Follower {
     /// Follows `patterns`; touches no file before the first [`Self::poll`].
     pub fn new(patterns: Vec<String>, start: Start) -> Self {
-        let pattern = |text: String| match glob::Pattern::escape(&text) == text {
-            true => Pattern::File(text.into()),
-            false => Pattern::Glob(text),
-        };
-        Self {
-            written: patterns.clone(),
-            patterns: patterns.into_iter().map(pattern).collect(),
-            start,
-            is_first: true,
-            resumed: Vec::new(),
-            open: Vec::new(),
-            done: Vec::new(),
-            buffer: vec![0; CHUNK],
-        }
+        Self::resume(patterns, start, Checkpoint::default())
     }
 
     /// Goes on where another follower was left: files that it knew at their offset, files that appeared since
     /// at their beginning, and files that only new patterns match at `start`.
     pub fn resume(patterns: Vec<String>, start: Start, checkpoint: Checkpoint) -> Self {
-        let mut follower = Self::new(patterns, start);
-        if follower.written == checkpoint.patterns {
-            follower.start = Start::Beginning;
+        let is_fresh = |text: &String| !checkpoint.patterns.contains(text);
+        let pattern = |text: &String| Pattern::new(text.clone(), is_fresh(text));
+        Self {
+            patterns: patterns.iter().map(pattern).collect(),
+            texts: patterns,
+            start,
+            left: Some(checkpoint),
+            open: Vec::new(),
+            memory: Memory::default(),
+            waiting: 0,
+            buffer: vec![0; CHUNK],
         }
-        follower.resumed = checkpoint.files;
-        follower
     }
 
-    /// Where the files stand: just after the lines that the passes so far have handed out.
+    /// Where the files stand: just after the lines that the passes so far have handed out. The same as was
+    /// taken up, before the first pass.
     pub fn checkpoint(&self) -> Checkpoint {
-        let open = self.open.iter().map(|file| Position {
-            id: file.at.id,
-            offset: file.settled(),
-        });
-        let done = self.done.iter().map(|done| Position {
-            id: done.at.id,
-            offset: done.at.offset,
-        });
+        if let Some(left) = &self.left {
+            return left.clone();
+        }
+        let open = self.open.iter().map(Open::position);
         Checkpoint {
-            patterns: self.written.clone(),
-            files: open
-                .chain(done)
-                .chain(self.resumed.iter().cloned())
-                .collect(),
+            patterns: self.texts.clone(),
+            files: open.chain(self.memory.positions()).collect(),
+            cuts: self.memory.cut_positions().collect(),
+            copies: self.memory.copies().collect(),
         }
     }
 
     /// One pass: judges what became of each file, opens new ones, reads each up to [`READ_MAX`], lets go of
     /// rotated ones. Says whether more is waiting to be read; then poll again at once.
     pub fn poll(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
-        for left in std::mem::take(&mut self.resumed) {
-            self.remember(left.id, left.offset, now);
+        if let Some(left) = self.left.take() {
+            self.memory.take_up(left, now);
         }
-        for file in self.open.iter_mut().filter(|f| f.rotated.is_none()) {
-            file.inspect(now, on);
-        }
-        for (path, is_listed) in self.listing(on) {
-            self.consider(path, is_listed, now, on);
+        let listing = look(&mut self.patterns, on);
+        self.memory.begin_pass(&listing, now);
+        self.bind(&listing, now, on);
+        self.check(now, on);
+        self.waiting = 0;
+        for sight in &listing.sights {
+            self.consider(sight, &listing, now, on);
         }
         let is_waiting = self.read(now, on);
         self.retire(now, on);
-        self.done
-            .retain(|done| !follow::is_forgotten(done.matched, now));
-        self.is_first = false;
+        self.memory.forget(now, on);
         is_waiting
     }
 
     /// Bytes that are written and not read, as of the last pass.
     pub fn lag_bytes(&self) -> u64 {
-        self.open.iter().map(Open::unread).sum()
+        self.open.iter().map(Open::unread).sum::<u64>() + self.waiting
     }
 
-    /// The paths to look at, each with whether a listing found it.
-    fn listing(&self, on: &mut impl FnMut(Found<'_>)) -> Vec<(PathBuf, bool)> {
-        let mut paths = Vec::new();
-        for pattern in &self.patterns {
-            match pattern {
-                Pattern::File(path) => paths.push((path.clone(), false)),
-                Pattern::Glob(text) => list(text, &mut paths, on),
+    /// Judges what the paths of the open files lead to now.
+    fn bind(&mut self, listing: &Listing, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        for file in self.open.iter_mut().filter(|file| file.is_live()) {
+            if listing.is_unclear(&file.base) {
+                continue;
+            }
+            let step = follow::step(file.id, listing.log(&file.base));
+            if let Some(kind) = follow::rotation(step, file.links()) {
+                on(Found::Rotated(kind));
+                file.role = Role::Rotated(now);
             }
         }
-        if paths.len() > LISTED_MAX {
-            on(Found::ListingCapped);
-            paths.truncate(LISTED_MAX);
-        }
-        paths
-    }
-
-    /// Looks at one path and opens the file there unless it is known.
-    fn consider(
-        &mut self,
-        path: PathBuf,
-        is_listed: bool,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) {
-        let is_live = |f: &Open| f.rotated.is_none() && f.path.as_os_str() == path.as_os_str();
-        if self.open.iter().any(is_live) {
-            return;
-        }
-        let Some(observed) = look(&path, is_listed, on) else {
-            return;
-        };
-        if self.open.iter().any(|f| f.at.id == observed.id) {
-            return;
-        }
-        let known = self.done.iter().position(|d| d.at.id == observed.id);
-        let at = match known.and_then(|i| self.done.get_mut(i)) {
-            Some(done) => {
-                done.matched = now;
-                match resume(done.at, observed, on) {
-                    Some(offset) => Some(offset),
-                    None => return,
-                }
-            }
-            None => None,
-        };
-        if let Some(i) = known {
-            self.done.swap_remove(i);
-        }
-        self.begin(path, observed, at, now, on);
-    }
-
-    /// Opens a file at `at`, or where an unknown file begins. What cannot be opened is remembered.
-    fn begin(
-        &mut self,
-        path: PathBuf,
-        observed: Observed,
-        at: Option<u64>,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) {
-        let from_end = at.is_none() && self.is_first && self.start == Start::End;
-        let known = at.or(from_end.then_some(observed.size));
-        if self.open.iter().filter(|f| f.rotated.is_none()).count() >= FILES_MAX {
-            let bytes = observed.size.saturating_sub(known.unwrap_or(0));
-            lost(LossCause::FileLimit, bytes, on);
-            return self.remember(observed.id, observed.size, now);
-        }
-        match open(path, observed.id, at, from_end) {
-            Ok(Some(file)) => self.open.push(file),
-            // Another file came to stand there meanwhile: the next pass sees it.
-            Ok(None) => {}
-            Err(error) => {
-                on(Found::OpenFailed(error.kind()));
-                if let Some(offset) = known {
-                    self.remember(observed.id, offset, now);
-                }
+        for file in &mut self.open {
+            let sight = listing
+                .sights
+                .iter()
+                .find(|sight| sight.observed.id == file.id);
+            file.is_listed = sight.is_some();
+            // The log's path leads to it again.
+            if sight
+                .is_some_and(|sight| sight.kind == Kind::Base && is_same(&sight.base, &file.base))
+            {
+                file.role = Role::Live;
             }
         }
     }
 
-    /// Remembers a file that is not open; beyond [`LISTED_MAX`], the one that matched longest ago is forgotten.
-    fn remember(&mut self, id: Identity, offset: u64, now: Instant) {
-        if self.done.len() >= LISTED_MAX {
-            let oldest = self.done.iter().enumerate().min_by_key(|(_, d)| d.matched);
-            if let Some((i, _)) = oldest {
-                self.done.swap_remove(i);
+    /// Finds the files that were truncated.
+    fn check(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        for file in &mut self.open {
+            if !file.is_intact() {
+                cut(file, &mut self.memory, now, on);
             }
         }
-        self.done.push(Done {
-            at: Remembered { id, offset },
-            matched: now,
-        });
     }
 
     /// Reads every file, rotated ones first: their lines are older.
     fn read(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         let mut is_waiting = false;
-        for rotated in [true, false] {
-            for file in self
-                .open
-                .iter_mut()
-                .filter(|f| f.rotated.is_some() == rotated)
-            {
-                is_waiting |= file.read(&mut self.buffer, now, on);
+        for live in [false, true] {
+            for file in self.open.iter_mut().filter(|file| file.is_live() == live) {
+                match file.read(&mut self.buffer, now, on) {
+                    Read::End => {}
+                    Read::More => is_waiting = true,
+                    // What is to be read now is found by the next pass.
+                    Read::Truncated => {
+                        cut(file, &mut self.memory, now, on);
+                        is_waiting = true;
+                    }
+                }
             }
         }
         is_waiting
     }
 
-    /// Lets go of rotated files that are quiet, then of the oldest beyond the bound.
+    /// Lets go of rotated files that are quiet, then of those beyond the bound.
     fn retire(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let mut over = self.open.iter().filter(|f| f.rotated.is_some()).count();
-        let mut i = 0;
-        while let Some(file) = self.open.get(i) {
-            let is_quiet =
-                file.unread() == 0 && file.rotated.is_some_and(|last| follow::is_quiet(last, now));
-            if is_quiet || (over > ROTATED_MAX && file.rotated.is_some()) {
-                over -= 1;
-                let mut file = self.open.remove(i);
-                let offset = file.let_go(on);
-                self.remember(file.at.id, offset, now);
-            } else {
-                i += 1;
+        let is_over = |file: &mut Open| match file.role {
+            Role::Live => false,
+            Role::Rotated(last) | Role::Copy(last) => {
+                file.unread() == 0 && follow::is_quiet(last, now)
             }
+        };
+        for mut file in self.open.extract_if(.., is_over) {
+            file.finish(on);
+            self.memory.remember(file.position(), now);
         }
+        while self.rotated() > ROTATED_MAX {
+            if self.give_up_one(|file| file.unread() == 0, now, on) {
+                continue;
+            }
+            self.give_up_one(|_| true, now, on);
+        }
+    }
+
+    /// How many files are open that their path does not lead to.
+    fn rotated(&self) -> usize {
+        self.open.iter().filter(|file| !file.is_live()).count()
+    }
+
+    /// Lets go of the first rotated file that is `fit`. What stands on disk under a name that is listed is
+    /// gone on with when there is room; the rest of another is lost.
+    fn give_up_one(
+        &mut self,
+        fit: impl Fn(&Open) -> bool,
+        now: Instant,
+        on: &mut impl FnMut(Found<'_>),
+    ) -> bool {
+        let at = self
+            .open
+            .iter()
+            .position(|file| !file.is_live() && fit(file));
+        let Some(at) = at else {
+            return false;
+        };
+        let mut file = self.open.remove(at);
+        match (file.is_listed, file.unread()) {
+            (true, _) => {}
+            (false, 0) => file.finish(on),
+            (false, _) => file.abandon(on),
+        }
+        self.memory.remember(file.position(), now);
+        true
+    }
+
+    /// The files of a log that are held open though no listing shows them.
+    fn hidden(&self, base: &Path) -> impl Iterator<Item = &Open> {
+        let is_it = |file: &&Open| !file.is_listed && is_same(&file.base, base);
+        self.open.iter().filter(is_it)
+    }
+
+    /// The open file that a log's path leads to.
+    fn live(&mut self, base: &Path) -> Option<&mut Open> {
+        let is_it = |file: &&mut Open| file.is_live() && is_same(&file.base, base);
+        self.open.iter_mut().find(is_it)
     }
 }
 
-/// Where to go on in a file that was read before, if there is anything to read.
-fn resume(at: Remembered, observed: Observed, on: &mut impl FnMut(Found<'_>)) -> Option<u64> {
-    match follow::step(at, Some(observed)) {
-        Step::Same | Step::Gone | Step::Replaced => None,
-        Step::Grown(_) => Some(at.offset),
-        Step::Truncated => {
-            on(Found::Rotated(RotationKind::Truncate));
-            Some(0)
-        }
-    }
+/// The file does not hold what was read of it: remembers that, and begins it anew.
+fn cut(file: &mut Open, memory: &mut Memory, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+    on(Found::Rotated(RotationKind::Truncate));
+    memory.cut(Cut::of(file, now), on);
+    file.restart();
+}
+
+/// Whether two paths are written alike: the same pattern made both.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.as_os_str() == other.as_os_str()
 }

@@ -1,139 +1,310 @@
-//! One open file: judged, read, let go.
+//! One open file: read, checked after each read, let go.
 //!
 //! Owns the descriptor and the place in the file. Does not know which files there are.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use memchr::memrchr;
+
 use super::READ_MAX;
-use super::files::{is_absent, last_line_start, observe};
 use super::found::{Found, lost};
+use super::listing::{Sight, observe};
 use crate::tail::LossCause;
-use crate::tail::follow::{self, Identity, Remembered, Step};
-use crate::tail::lines::Lines;
+use crate::tail::checkpoint::Position;
+use crate::tail::follow::{self, Beside, Identity};
+use crate::tail::lines::{LINE_MAX, Lines};
+use crate::tail::print::{ANCHOR_MAX, Anchor, HEAD_MAX, Print, Trace};
 
 /// A file that is held open.
 #[derive(Debug)]
 pub(super) struct Open {
     file: File,
-    pub(super) path: PathBuf,
-    pub(super) at: Remembered,
-    size: u64,
+    /// The log that it belongs to, by the path that a pattern names.
+    pub(super) base: Arc<Path>,
+    pub(super) id: Identity,
+    pub(super) role: Role,
+    /// Whether the last listing showed it.
+    pub(super) is_listed: bool,
+    seen: u64,
     lines: Lines,
-    /// When a file that its path no longer leads to last gave bytes.
-    pub(super) rotated: Option<Instant>,
+    trace: Trace,
+}
+
+/// How a file stands to its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The log's path leads to it.
+    Live,
+    /// It was rotated away, and last gave bytes at this time.
+    Rotated(Instant),
+    /// The same, and it is a copy of what was truncated: its last line may go on elsewhere.
+    Copy(Instant),
+}
+
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All that there is.
+    End,
+    /// A part: more waits.
+    More,
+    /// The file does not hold any more what was read of it.
+    Truncated,
 }
 
 impl Open {
-    pub(super) fn unread(&self) -> u64 {
-        self.size.saturating_sub(self.at.offset)
-    }
-
-    /// Just after the last line that was handed out.
-    pub(super) fn settled(&self) -> u64 {
-        self.at.offset.saturating_sub(self.lines.pending())
-    }
-
-    /// Judges what its path leads to now.
-    pub(super) fn inspect(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let observed = match fs::metadata(&self.path) {
-            Ok(meta) => Some(observe(&meta)),
-            Err(error) if is_absent(&error) => None,
-            // Unknown is not gone: keep the file, and look again.
-            Err(error) => return on(Found::OpenFailed(error.kind())),
+    /// Begins a file at `offset`. `None` if the path leads to another file by now.
+    pub(super) fn begin(sight: &Sight, offset: u64, role: Role) -> io::Result<Option<Self>> {
+        let Some(file) = open(sight)? else {
+            return Ok(None);
         };
-        let step = follow::step(self.at, observed);
-        let links = self.file.metadata().map_or(0, |meta| meta.nlink());
-        if let Some(kind) = follow::rotation(step, links) {
-            on(Found::Rotated(kind));
-        }
-        match step {
-            Step::Same => {}
-            Step::Grown(more) => self.size = self.at.offset + more,
-            Step::Truncated => {
-                self.lines.cut(&mut |piece| on(piece.into()));
-                self.at.offset = 0;
-                self.size = observed.map_or(0, |o| o.size);
-            }
-            Step::Replaced | Step::Gone => self.rotated = Some(now),
+        let head = read_before(&file, offset.min(HEAD_MAX as u64), HEAD_MAX)?;
+        let tail = read_before(&file, offset, ANCHOR_MAX)?;
+        Ok(Some(Self::new(
+            file,
+            sight,
+            Trace::begin(offset, head, &tail),
+            role,
+        )))
+    }
+
+    /// Begins a file at the start of its last line if that is unterminated, else at its end.
+    pub(super) fn begin_at_end(sight: &Sight, role: Role) -> io::Result<Option<Self>> {
+        let Some(file) = open(sight)? else {
+            return Ok(None);
+        };
+        let offset = last_line_start(&file, sight.observed.size)?;
+        drop(file);
+        Self::begin(sight, offset, role)
+    }
+
+    fn new(file: File, sight: &Sight, trace: Trace, role: Role) -> Self {
+        Self {
+            file,
+            base: Arc::clone(&sight.base),
+            id: sight.observed.id,
+            role,
+            is_listed: true,
+            seen: sight.observed.size.max(trace.at()),
+            lines: Lines::default(),
+            trace,
         }
     }
 
-    /// Reads up to [`READ_MAX`]; says whether more is waiting.
+    /// Takes over the places that were remembered of it before.
+    pub(super) fn recall(&mut self, position: &Position) {
+        self.trace.recall(&position.anchors);
+        self.seen = self.seen.max(position.seen);
+    }
+
+    /// Bytes that were read of an unfinished line.
+    pub(super) fn pending(&self) -> u64 {
+        self.trace.at().saturating_sub(self.trace.settled())
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.role == Role::Live
+    }
+
+    pub(super) fn unread(&self) -> u64 {
+        self.seen.saturating_sub(self.trace.at())
+    }
+
+    /// Bytes that were seen and gave no line yet.
+    fn unsettled(&self) -> u64 {
+        self.seen.saturating_sub(self.trace.settled())
+    }
+
+    /// How many names it still has.
+    pub(super) fn links(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| meta.nlink())
+    }
+
+    /// Where it stands, as it can be kept.
+    pub(super) fn position(&self) -> Position {
+        let path = self.base.to_string_lossy().into_owned();
+        let is_copy = matches!(self.role, Role::Copy(_));
+        let mut position = self.trace.position(self.id, path, self.seen, is_copy);
+        if is_copy {
+            // It is not copied in turn: only its last place counts.
+            position.anchors = position.anchors.pop().into_iter().collect();
+        }
+        position
+    }
+
+    /// Whether it still holds what was read of it. Where that cannot be told, it counts as intact: the next
+    /// look tells.
+    pub(super) fn is_intact(&mut self) -> bool {
+        let Ok(meta) = self.file.metadata() else {
+            return true;
+        };
+        let tail_stands = self.trace.tail().is_empty()
+            || read_before(&self.file, self.trace.at(), self.trace.tail().len())
+                .is_ok_and(|tail| tail == self.trace.tail());
+        // A file that nothing was read of can only have become shorter.
+        let shrank = self.trace.at() == 0 && meta.len() < self.seen;
+        let is_intact = follow::is_intact(self.trace.at(), meta.len(), tail_stands) && !shrank;
+        if is_intact {
+            self.seen = meta.len();
+        }
+        is_intact
+    }
+
+    /// Reads up to [`READ_MAX`]. A chunk counts only if the file is found intact after it was read.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
         now: Instant,
         on: &mut impl FnMut(Found<'_>),
-    ) -> bool {
+    ) -> Read {
+        self.trace.begin_pass();
         let mut left = READ_MAX;
         while left > 0 {
-            let bytes = match self.file.read_at(buffer, self.at.offset) {
-                Ok(n) => buffer.get(..n).unwrap_or(&[]),
+            let read = match self.file.read_at(buffer, self.trace.at()) {
+                Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
                     on(Found::ReadFailed(error.kind()));
-                    return false;
+                    return Read::End;
                 }
             };
-            if bytes.is_empty() {
-                self.size = self.at.offset;
-                return false;
+            if !self.is_intact() {
+                return Read::Truncated;
             }
-            let settled = self.settled();
-            self.at.offset += bytes.len() as u64;
-            left = left.saturating_sub(bytes.len());
-            self.rotated = self.rotated.map(|_| now);
-            on(Found::File(&self.path));
-            self.lines.feed(bytes, &mut |piece| on(piece.into()));
-            on(Found::Bytes(self.settled().saturating_sub(settled)));
+            let bytes = buffer.get(..read).unwrap_or(&[]);
+            if bytes.is_empty() {
+                return Read::End;
+            }
+            left = left.saturating_sub(read);
+            self.take(bytes, on);
+            if let Role::Rotated(last) | Role::Copy(last) = &mut self.role {
+                *last = now;
+            }
         }
-        self.size = self
-            .file
-            .metadata()
-            .map_or(0, |meta| meta.len())
-            .max(self.at.offset);
-        self.unread() > 0
+        if self.unread() > 0 {
+            Read::More
+        } else {
+            Read::End
+        }
     }
 
-    /// Gives the unterminated tail as a line, or counts what stays unread; says up to where it is settled.
-    pub(super) fn let_go(&mut self, on: &mut impl FnMut(Found<'_>)) -> u64 {
-        on(Found::File(&self.path));
-        match self.unread() {
-            0 => self.lines.finish(&mut |piece| on(piece.into())),
-            unread => lost(LossCause::RotatedLimit, unread + self.lines.pending(), on),
+    fn take(&mut self, bytes: &[u8], on: &mut impl FnMut(Found<'_>)) {
+        on(Found::File(&self.base));
+        self.lines.feed(bytes, &mut |piece| on(piece.into()));
+        let settled = self.trace.settled();
+        self.trace.advance(bytes, self.lines.pending());
+        self.seen = self.seen.max(self.trace.at());
+        on(Found::Bytes(self.trace.settled().saturating_sub(settled)));
+    }
+
+    /// Begins at the file's first byte again: its content is new.
+    pub(super) fn restart(&mut self) {
+        self.lines = Lines::default();
+        self.trace = Trace::begin(0, Vec::new(), &[]);
+        self.seen = 0;
+    }
+
+    /// The file is read out for good: an unterminated tail counts as a line, but at the end of a copy, where it
+    /// is half of one.
+    pub(super) fn finish(&mut self, on: &mut impl FnMut(Found<'_>)) {
+        let unsettled = self.pending();
+        on(Found::File(&self.base));
+        match self.role {
+            Role::Copy(_) => self.lines.cut(&mut |piece| on(piece.into())),
+            Role::Live | Role::Rotated(_) => self.lines.finish(&mut |piece| on(piece.into())),
         }
-        self.size.max(self.at.offset)
+        self.trace.settle_all();
+        on(Found::Bytes(unsettled));
+    }
+
+    /// Lets go of a file that is not read out and that nothing leads to any more.
+    pub(super) fn abandon(&mut self, on: &mut impl FnMut(Found<'_>)) {
+        lost(LossCause::RotatedLimit, self.unsettled(), on);
+        self.seen = self.trace.settled();
+    }
+
+    /// Whether a file begins as this one does, and ends as this one does there.
+    pub(super) fn has_in_common(&self, file: &File, size: u64) -> bool {
+        let own = self.file.metadata().map_or(0, |meta| meta.len());
+        size > 0 && size <= own && have_in_common(&self.file, file, size)
+    }
+
+    /// The same for a file whose bytes went by.
+    pub(super) fn begins_with(&self, head: &[u8], all: &Trace) -> bool {
+        let is_it = |end, length: usize, bytes: &[u8]| {
+            read_before(&self.file, end, length).is_ok_and(|own| own == bytes)
+        };
+        let tail = all.tail();
+        is_it(head.len() as u64, head.len(), head) && is_it(all.at(), tail.len(), tail)
+    }
+
+    /// Compares a file with this one's content as it is now.
+    pub(super) fn beside(&mut self, file: &File, size: u64) -> Beside {
+        let begins_alike = self.has_in_common(file, size);
+        match (self.is_intact(), begins_alike) {
+            (false, _) => Beside::Unclear,
+            (true, true) => Beside::Beginning,
+            (true, false) => Beside::Other,
+        }
     }
 }
 
-/// Opens a file at `at`; without that, at its beginning or `from_end`. `None` if it is not the file `id`.
-pub(super) fn open(
-    path: PathBuf,
-    id: Identity,
-    at: Option<u64>,
-    from_end: bool,
-) -> io::Result<Option<Open>> {
-    let file = File::open(&path)?;
-    let meta = file.metadata()?;
-    let observed = observe(&meta);
-    if observed.id != id {
-        return Ok(None);
-    }
-    let offset = match at {
-        Some(offset) => offset,
-        None if from_end => last_line_start(&file, observed.size)?,
-        None => 0,
+/// Opens what a listing showed, if it stands there still.
+pub(super) fn open(sight: &Sight) -> io::Result<Option<File>> {
+    let file = File::open(&sight.path)?;
+    let id = observe(&file.metadata()?).id;
+    Ok((id == sight.observed.id).then_some(file))
+}
+
+/// Whether a file holds what `position` remembers up to this anchor.
+pub(super) fn proves(file: &File, position: &Position, anchor: Option<Anchor>) -> bool {
+    let Some(anchor) = anchor else {
+        return false;
     };
-    Ok(Some(Open {
-        file,
-        path,
-        at: Remembered { id, offset },
-        size: observed.size,
-        lines: Lines::default(),
-        rotated: None,
-    }))
+    let is_as_long = file
+        .metadata()
+        .is_ok_and(|meta| meta.len() >= anchor.offset);
+    let length = usize::try_from(anchor.print.length).unwrap_or(0);
+    let before = read_before(file, anchor.offset, length);
+    if !is_as_long || !before.is_ok_and(|bytes| Print::of(&bytes) == anchor.print) {
+        return false;
+    }
+    let head = position.head;
+    // A copy that ends within the head has only the anchor to show.
+    head.length > anchor.offset || {
+        let length = usize::try_from(head.length).unwrap_or(0);
+        read_before(file, head.length, length).is_ok_and(|bytes| Print::of(&bytes) == head)
+    }
+}
+
+/// Whether two files have the same first and last bytes up to `size`.
+fn have_in_common(one: &File, other: &File, size: u64) -> bool {
+    let same = |end: u64, length: usize| {
+        let (one, other) = (
+            read_before(one, end, length),
+            read_before(other, end, length),
+        );
+        matches!((one, other), (Ok(one), Ok(other)) if one == other)
+    };
+    same(size.min(HEAD_MAX as u64), HEAD_MAX) && same(size, ANCHOR_MAX)
+}
+
+/// At most `length` bytes that end at `end`.
+fn read_before(file: &File, end: u64, length: usize) -> io::Result<Vec<u8>> {
+    let length = end.min(length as u64);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, end - length)?;
+    Ok(bytes)
+}
+
+/// The place after the last newline: a line that is being written ends later and counts whole.
+fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
+    let tail = read_before(file, size, LINE_MAX + 1)?;
+    let from = size - tail.len() as u64;
+    Ok(memrchr(b'\n', &tail).map_or(from, |i| from + i as u64 + 1))
 }

@@ -1,0 +1,279 @@
+//! What is remembered of files that are not open, and of content that was truncated.
+//!
+//! Bounded in time by [`follow::GRACE`] and in number; what is forgotten unread is counted. Touches no file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::found::{Found, lost};
+use super::is_same;
+use super::listing::{LISTED_MAX, Listing};
+use super::open::Open;
+use crate::tail::LossCause;
+use crate::tail::checkpoint::{Checkpoint, Copying, Position};
+use crate::tail::follow::{self, Identity};
+
+/// Most truncations of which the copy is awaited.
+const CUTS_MAX: usize = 64;
+
+/// Everything that is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    known: HashMap<Identity, Known>,
+    /// Counts the passes: two of them may have the same time.
+    pass: u64,
+    /// In the order of truncation.
+    cuts: Vec<Cut>,
+    /// How many truncations there were.
+    cut_count: u64,
+    copies: HashMap<Identity, Copy>,
+}
+
+/// A file that is being copied.
+#[derive(Debug)]
+struct Copy {
+    of: Identity,
+    /// How many truncations there had been when it was sighted last.
+    cuts: u64,
+    sighted: Instant,
+}
+
+/// A file that is not open.
+#[derive(Debug)]
+struct Known {
+    position: Position,
+    /// When a listing last showed it, and in which pass.
+    sighted: Instant,
+    pass: u64,
+}
+
+/// What a file held that was truncated, as far as it was read.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) base: Arc<Path>,
+    pub(super) position: Position,
+    /// Bytes that were read of an unfinished line.
+    torn: u64,
+    since: Instant,
+    /// How many truncations there had been.
+    serial: u64,
+}
+
+impl Cut {
+    pub(super) fn of(file: &Open, now: Instant) -> Self {
+        Self {
+            base: Arc::clone(&file.base),
+            position: Position {
+                is_copy: true,
+                ..file.position()
+            },
+            torn: file.pending(),
+            since: now,
+            serial: 0,
+        }
+    }
+
+    /// Of a file that was truncated while nobody looked.
+    pub(super) fn left(base: &Arc<Path>, position: Position, now: Instant) -> Self {
+        Self {
+            base: Arc::clone(base),
+            position: Position {
+                is_copy: true,
+                ..position
+            },
+            torn: 0,
+            since: now,
+            serial: 0,
+        }
+    }
+
+    fn lose(&self, on: &mut impl FnMut(Found<'_>)) {
+        let unread = self.position.unread().saturating_sub(self.torn);
+        lost(LossCause::TornLine, self.torn, on);
+        lost(LossCause::Truncated, unread, on);
+    }
+}
+
+impl Memory {
+    /// A new pass begins, with what its listing shows.
+    pub(super) fn begin_pass(&mut self, listing: &Listing, now: Instant) {
+        self.pass += 1;
+        for sight in &listing.sights {
+            if let Some(known) = self.known.get_mut(&sight.observed.id) {
+                known.sighted = now;
+                known.pass = self.pass;
+                known.position.seen = known.position.seen.max(sight.observed.size);
+            }
+        }
+    }
+
+    /// Takes up what another follower left.
+    pub(super) fn take_up(&mut self, left: Checkpoint, now: Instant) {
+        for position in left.files {
+            self.remember(position, now);
+        }
+        let cut = |position: Position| {
+            Cut::left(&Path::new(&position.path).into(), position.clone(), now)
+        };
+        for cut in left.cuts.into_iter().map(cut) {
+            self.push(cut);
+        }
+        let copy = |left: &Copying| Copy {
+            of: left.of,
+            cuts: left.cuts,
+            sighted: now,
+        };
+        let copies = left.copies.iter();
+        self.copies = copies.map(|left| (left.copy, copy(left))).collect();
+    }
+
+    pub(super) fn positions(&self) -> impl Iterator<Item = Position> {
+        self.known.values().map(|known| known.position.clone())
+    }
+
+    pub(super) fn cut_positions(&self) -> impl Iterator<Item = Position> {
+        self.cuts.iter().map(|cut| cut.position.clone())
+    }
+
+    pub(super) fn copies(&self) -> impl Iterator<Item = Copying> {
+        self.copies.iter().map(|(id, copy)| Copying {
+            copy: *id,
+            of: copy.of,
+            cuts: self
+                .cuts
+                .iter()
+                .filter(|cut| cut.serial < copy.cuts)
+                .count() as u64,
+        })
+    }
+
+    /// This file begins as `of` does: it is being copied.
+    pub(super) fn copy(&mut self, id: Identity, of: Identity, now: Instant) {
+        let copy = Copy {
+            of,
+            cuts: self.cut_count,
+            sighted: now,
+        };
+        self.copies.insert(id, copy);
+    }
+
+    /// What a file was seen to be a copy of.
+    pub(super) fn is_copy_of(&self, id: Identity) -> Option<Identity> {
+        self.copies.get(&id).map(|copy| copy.of)
+    }
+
+    /// Where more was read than was copied, only what was seen while the copy was made tells of what: the file
+    /// that was truncated next, or that is gone.
+    pub(super) fn copied(&self, id: Identity, size: u64) -> Option<Position> {
+        let copy = self.copies.get(&id)?;
+        let is_it = |cut: &&Cut| cut.serial >= copy.cuts && cut.position.id == copy.of;
+        let cut = self.cuts.iter().find(is_it).map(|cut| &cut.position);
+        let gone = self
+            .known
+            .get(&copy.of)
+            .filter(|known| known.pass != self.pass);
+        let position = cut.or(gone.map(|known| &known.position))?;
+        (position.offset() >= size).then(|| position.clone())
+    }
+
+    /// Remembers a file that is not open; beyond [`LISTED_MAX`], the one that was sighted longest ago is
+    /// forgotten.
+    pub(super) fn remember(&mut self, position: Position, now: Instant) {
+        if self.known.len() >= LISTED_MAX {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.sighted);
+            if let Some(id) = oldest.map(|(id, _)| *id) {
+                self.known.remove(&id);
+            }
+        }
+        let known = Known {
+            position,
+            sighted: now,
+            pass: self.pass,
+        };
+        self.known.insert(known.position.id, known);
+    }
+
+    /// Where a file was left, if it is remembered.
+    pub(super) fn position(&self, id: Identity) -> Option<&Position> {
+        self.known.get(&id).map(|known| &known.position)
+    }
+
+    /// Hands a file over to who opened it.
+    pub(super) fn forget_one(&mut self, id: Identity) {
+        self.known.remove(&id);
+    }
+
+    /// What was read of a log and stands in none of its files now: of files that the listing of this pass does
+    /// not show, and what was truncated. The newest truncation last.
+    pub(super) fn missing(&self, base: &Path) -> Vec<Position> {
+        let path = base.to_string_lossy();
+        let absent = self
+            .known
+            .values()
+            .map(|known| (known.pass, &known.position));
+        let absent = absent
+            .filter(|(pass, position)| *pass != self.pass && position.path == path)
+            .map(|(_, position)| position);
+        let cuts = self.cuts.iter().filter(|cut| is_same(&cut.base, base));
+        absent
+            .chain(cuts.map(|cut| &cut.position))
+            .cloned()
+            .collect()
+    }
+
+    /// What was missing is found, from `offset` on; that is all of it, unless the copy ends before.
+    pub(super) fn found(&mut self, missing: &Position, offset: u64) {
+        if offset < missing.offset() {
+            return;
+        }
+        match self.cuts.iter().position(|cut| cut.position == *missing) {
+            Some(at) => drop(self.cuts.remove(at)),
+            None => drop(self.known.remove(&missing.id)),
+        }
+    }
+
+    /// A file was truncated: a copy of what it held may turn up.
+    pub(super) fn cut(&mut self, cut: Cut, on: &mut impl FnMut(Found<'_>)) {
+        if self.cuts.len() >= CUTS_MAX {
+            self.cuts.remove(0).lose(on);
+        }
+        self.push(cut);
+    }
+
+    fn push(&mut self, mut cut: Cut) {
+        cut.serial = self.cut_count;
+        self.cut_count += 1;
+        self.cuts.push(cut);
+    }
+
+    /// A file of a log is read from its first byte: so what was truncated before anything was read of it is in
+    /// there.
+    pub(super) fn found_unread(&mut self, base: &Path) {
+        let is_it = |cut: &Cut| is_same(&cut.base, base) && cut.position.offset() == 0;
+        if let Some(at) = self.cuts.iter().position(is_it) {
+            self.cuts.remove(at);
+        }
+    }
+
+    /// Forgets what was not seen for long, and counts what was not read of it.
+    pub(super) fn forget(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        self.known.retain(|_, known| {
+            let is_forgotten = follow::is_forgotten(known.sighted, now);
+            if is_forgotten {
+                lost(LossCause::Deleted, known.position.unread(), on);
+            }
+            !is_forgotten
+        });
+        self.copies
+            .retain(|_, copy| !follow::is_forgotten(copy.sighted, now));
+        self.cuts.retain(|cut| {
+            let is_forgotten = follow::is_forgotten(cut.since, now);
+            if is_forgotten {
+                cut.lose(on);
+            }
+            !is_forgotten
+        });
+    }
+}

@@ -1,0 +1,292 @@
+//! What the file system shows of a source's logs: the files that the patterns name, and beside each the files
+//! that rotation made of it.
+//!
+//! Looks once and answers; remembers nothing. What an answer means is judged in [`crate::tail::follow`].
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::found::Found;
+use super::is_same;
+use crate::tail::follow::{self, Identity, Observed};
+
+/// Most files that one listing takes.
+pub(super) const LISTED_MAX: usize = 4096;
+
+/// Symlinks in a row that are followed, as many as the kernel follows (path_resolution(7)).
+const LINKS_MAX: usize = 40;
+
+/// A path, or a pattern that is listed at each pass.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: String,
+    is_glob: bool,
+    /// Not looked at yet: what exists by now begins where the source starts.
+    is_fresh: bool,
+}
+
+impl Pattern {
+    pub(super) fn new(text: String, is_fresh: bool) -> Self {
+        Self {
+            is_glob: glob::Pattern::escape(&text) != text,
+            text,
+            is_fresh,
+        }
+    }
+
+    /// Adds the files that it names, but compressed ones, whose bytes are no lines.
+    fn name(&mut self, all: &mut Vec<Named>, on: &mut impl FnMut(Found<'_>)) {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        if !self.is_glob {
+            return all.push(Named::new(self.text.clone().into(), false, is_fresh));
+        }
+        // A bad pattern was refused with the configuration; here it matches nothing.
+        let Ok(found) = glob::glob(&self.text) else {
+            return;
+        };
+        for entry in found.take(LISTED_MAX + 1) {
+            match entry {
+                Ok(path) if follow::uncompressed(path.as_os_str().as_bytes()).is_some() => {}
+                Ok(path) => all.push(Named::new(path, true, is_fresh)),
+                Err(error) => {
+                    self.is_fresh = is_fresh;
+                    on(Found::OpenFailed(error.error().kind()));
+                }
+            }
+        }
+    }
+}
+
+/// A path that a pattern names, whether it leads to a file or not.
+struct Named {
+    path: Arc<Path>,
+    /// Behind symlinks: rotated files stand beside the target.
+    target: PathBuf,
+    is_listed: bool,
+    is_fresh: bool,
+}
+
+impl Named {
+    fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
+        Self {
+            target: target(&path),
+            path: path.into(),
+            is_listed,
+            is_fresh,
+        }
+    }
+}
+
+/// One file that a listing shows.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// Where it stands.
+    pub(super) path: PathBuf,
+    /// The log's path that it was found for; its own unless it is a sibling.
+    pub(super) base: Arc<Path>,
+    pub(super) kind: Kind,
+    pub(super) observed: Observed,
+    /// Found by a pattern that was not looked at before.
+    pub(super) is_fresh: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A pattern names it.
+    Base,
+    /// Rotation made it, by its name.
+    Sibling,
+    /// The same, compressed; the file that it was made of is gone.
+    Compressed,
+}
+
+/// One look.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Logs first, then what stands beside them, oldest first.
+    pub(super) sights: Vec<Sight>,
+    /// Logs that may exist and could not be looked at.
+    unclear: Vec<Arc<Path>>,
+}
+
+/// The logs of each folder by their names.
+type Folders<'a> = HashMap<PathBuf, HashMap<OsString, &'a Named>>;
+
+/// Looks at everything that the patterns name.
+pub(super) fn look(patterns: &mut [Pattern], on: &mut impl FnMut(Found<'_>)) -> Listing {
+    let mut named = Vec::new();
+    for pattern in patterns.iter_mut() {
+        pattern.name(&mut named, on);
+    }
+    if named.len() > LISTED_MAX {
+        on(Found::ListingCapped);
+        named.truncate(LISTED_MAX);
+    }
+    let mut folders = Folders::new();
+    for log in &named {
+        if let Some((folder, name)) = split(&log.target) {
+            folders
+                .entry(folder)
+                .or_default()
+                .entry(name)
+                .or_insert(log);
+        }
+    }
+    let mut listing = Listing::default();
+    for log in named.iter().filter(|log| !is_sibling(&folders, log)) {
+        listing.look_at(log, on);
+    }
+    for (folder, logs) in &folders {
+        listing.folder(folder, logs, on);
+    }
+    listing
+        .sights
+        .sort_by_key(|sight| (sight.kind, sight.observed.id.born));
+    listing
+}
+
+impl Listing {
+    /// The file that a log's path leads to.
+    pub(super) fn log(&self, base: &Path) -> Option<Identity> {
+        let is_it = |sight: &&Sight| sight.kind == Kind::Base && is_same(&sight.base, base);
+        self.sights
+            .iter()
+            .find(is_it)
+            .map(|sight| sight.observed.id)
+    }
+
+    /// Whether a log may exist and could not be looked at.
+    pub(super) fn is_unclear(&self, base: &Path) -> bool {
+        self.unclear.iter().any(|path| is_same(path, base))
+    }
+
+    /// Looks at a log. Only regular files are opened: to open a pipe is to wait for its writer.
+    fn look_at(&mut self, log: &Named, on: &mut impl FnMut(Found<'_>)) {
+        match fs::metadata(&log.path) {
+            Ok(meta) if meta.is_file() => self.sights.push(Sight {
+                path: log.path.to_path_buf(),
+                base: Arc::clone(&log.path),
+                kind: Kind::Base,
+                observed: observe(&meta),
+                is_fresh: log.is_fresh,
+            }),
+            // A folder that happens to match a pattern is no log; one that was named is a mistake.
+            Ok(meta) if meta.is_dir() && log.is_listed => {}
+            Ok(meta) if meta.is_dir() => on(Found::OpenFailed(ErrorKind::IsADirectory)),
+            Ok(_) => on(Found::OpenFailed(ErrorKind::Unsupported)),
+            Err(error) if is_absent(&error) => {}
+            // Unknown is not gone.
+            Err(error) => {
+                self.unclear.push(Arc::clone(&log.path));
+                on(Found::OpenFailed(error.kind()));
+            }
+        }
+    }
+
+    /// Finds the siblings of the logs in a folder.
+    fn folder(
+        &mut self,
+        folder: &Path,
+        logs: &HashMap<OsString, &Named>,
+        on: &mut impl FnMut(Found<'_>),
+    ) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return,
+            Err(error) => return on(Found::OpenFailed(error.kind())),
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(log) = log_of(&name, logs) else {
+                continue;
+            };
+            if self.sights.len() >= LISTED_MAX {
+                return on(Found::ListingCapped);
+            }
+            let path = entry.path();
+            self.sights.extend(sibling(path, log));
+        }
+    }
+}
+
+fn sibling(path: PathBuf, log: &Named) -> Option<Sight> {
+    let kind = match follow::uncompressed(path.as_os_str().as_bytes()) {
+        None => Kind::Sibling,
+        // While both stand there, the compressed one is being written.
+        Some(plain) if fs::symlink_metadata(OsStr::from_bytes(plain)).is_ok() => return None,
+        Some(_) => Kind::Compressed,
+    };
+    let meta = fs::symlink_metadata(&path).ok().filter(Metadata::is_file)?;
+    Some(Sight {
+        path,
+        base: Arc::clone(&log.path),
+        kind,
+        observed: observe(&meta),
+        is_fresh: log.is_fresh,
+    })
+}
+
+fn is_sibling(folders: &Folders<'_>, log: &Named) -> bool {
+    let Some((folder, name)) = split(&log.target) else {
+        return false;
+    };
+    folders
+        .get(&folder)
+        .is_some_and(|logs| log_of(&name, logs).is_some())
+}
+
+/// The log that a name belongs to as a rotated file's: the one with the shortest name.
+fn log_of<'a>(name: &OsStr, logs: &HashMap<OsString, &'a Named>) -> Option<&'a Named> {
+    let bytes = name.as_bytes();
+    let ends = (1..bytes.len()).filter(|i| matches!(bytes.get(*i), Some(b'.' | b'-')));
+    ends.filter_map(|end| bytes.get(..end))
+        .filter(|base| follow::is_sibling(base, bytes))
+        .find_map(|base| logs.get(OsStr::from_bytes(base)).copied())
+}
+
+fn split(path: &Path) -> Option<(PathBuf, OsString)> {
+    let folder = path.parent()?;
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    Some((folder.to_owned(), path.file_name()?.to_owned()))
+}
+
+/// Where symlinks lead, also where nothing stands there yet.
+fn target(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(next) = fs::read_link(&path) else {
+            break;
+        };
+        path = path
+            .parent()
+            .map_or_else(|| next.clone(), |folder| folder.join(&next));
+    }
+    path
+}
+
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+pub(super) fn observe(meta: &Metadata) -> Observed {
+    let born = meta.created().ok();
+    Observed {
+        id: Identity {
+            dev: meta.dev(),
+            ino: meta.ino(),
+            born: born.and_then(|at| at.duration_since(UNIX_EPOCH).ok()),
+        },
+        size: meta.len(),
+    }
+}
