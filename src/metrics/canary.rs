@@ -1,5 +1,6 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -159,6 +160,7 @@ impl Families {
             leg: plan.leg,
             wanted: plan.streams,
             configured: plan.interval,
+            is_retired: AtomicBool::new(false),
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -205,6 +207,7 @@ pub struct LegMetrics {
     leg: Leg,
     wanted: usize,
     configured: Option<Duration>,
+    is_retired: AtomicBool,
     up: IntGauge,
     streams: IntGauge,
     absent: Absent,

@@ -11,6 +11,8 @@ pub mod http;
 pub mod log;
 pub mod pair;
 pub mod record;
+pub mod reload;
+mod running;
 pub mod signal;
 pub mod snapshots;
 mod source;

@@ -14,6 +14,7 @@ mod dashboard;
 mod demo;
 mod harness;
 mod inputs;
+mod reload;
 mod scenarios;
 mod startup;
 mod status;
