@@ -12,6 +12,7 @@
 //! | [`ending`] | evidence to reason and side |
 //! | [`pair`] | the legs seen together: [`sides`] of faults, [`bursts`] that show buffering |
 //! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
+//! | [`survival`] | what the next connections say of an end; why a session is gone |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
@@ -24,6 +25,7 @@ pub mod pair;
 pub mod protocol;
 pub mod rpc;
 pub mod sides;
+pub mod survival;
 
 use std::time::Duration;
 
@@ -120,6 +122,8 @@ pub enum Event {
     AffinityRequests(u64),
     /// Those of them that reached a replica without the session.
     AffinityMisses(u64),
+    /// Those misses that carried none of the cookies that the proxy had set.
+    MissesWithoutCookies(u64),
     /// A stream is about to be held on the session of the stream before: the session outlived that one.
     SessionKept,
     /// The session was gone for good.

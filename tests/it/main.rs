@@ -12,6 +12,7 @@
 
 mod dashboard;
 mod demo;
+mod guest;
 mod harness;
 mod inputs;
 mod reload;

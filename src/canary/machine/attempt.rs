@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::protocol::{Answer, Next, Protocol, Request};
-use crate::canary::{Event, Leg, LostCause, Transport};
+use crate::canary::{Event, Leg, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
@@ -77,13 +77,13 @@ impl Canary {
             Reason::Http4xx
         };
         let was_good = self.session_was_good && reason == Reason::SessionLost;
-        self.forget_session();
         if !was_good {
+            self.forget_session();
             return self.fail(now, reason);
         }
         self.end_pause();
         // A client must ask for a new session, at once and without the lost one's id.
-        self.tell(Event::SessionLost(LostCause::Unknown));
+        self.lose_session();
         let next = self.protocol.begin();
         self.follow(now, next);
     }
@@ -95,6 +95,7 @@ impl Canary {
         if self.session_was_good {
             self.tell(Event::SessionKept);
         }
+        self.join(now);
         if self.paused.take().is_some() {
             self.tell(Event::Resumed);
         }
@@ -113,7 +114,7 @@ impl Canary {
         self.failures += 1;
         self.tell(Event::ConnectFailed(reason));
         self.drop_all();
-        if self.failures >= SESSION_FAILURES {
+        if self.failures >= SESSION_FAILURES && !self.is_nobody_there() {
             self.give_up_session();
         }
         if self.settings.transport == Transport::Auto && !self.protocol.has_session() {
@@ -188,6 +189,7 @@ impl Canary {
 
     /// Honours the pause that a server asks for.
     pub(super) fn heed(&mut self, answer: &Answer) {
+        self.heed_gateway(answer);
         if let Some(pause) = answer.retry_after {
             self.wish = pause.min(WISH_MAX);
         }
@@ -213,5 +215,6 @@ impl Canary {
     pub(super) fn forget_session(&mut self) {
         self.protocol.forget();
         self.session_was_good = false;
+        self.sessions.since = None;
     }
 }

@@ -91,9 +91,7 @@ impl Canary {
         if !self.outbox.is_empty() || self.in_flight.is_some() {
             return;
         }
-        for _ in 0..requests {
-            self.push_probe(Purpose::Affinity);
-        }
+        self.push_affinity(requests);
     }
 
     pub(super) fn affinity_due(&mut self, now: Instant) -> Option<Instant> {

@@ -9,6 +9,7 @@ mod end;
 mod held;
 mod pause;
 mod resting;
+mod session;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -126,6 +127,8 @@ enum Purpose {
     Handshake,
     Answer,
     Affinity,
+    /// The same without the proxy's cookies.
+    Bare,
     Check,
     /// Whether a server without a stream lives.
     Alive,
@@ -159,6 +162,7 @@ pub struct Canary {
     heartbeats: Heartbeats,
     history: History,
     affinity: Affinity,
+    sessions: session::Sessions,
     next_affinity: Option<Instant>,
     next_probe: u64,
     out: Vec<Output>,
@@ -187,6 +191,7 @@ impl Canary {
             heartbeats: Heartbeats::new(settings.heartbeat, now),
             history: History::default(),
             affinity: Affinity::default(),
+            sessions: session::Sessions::default(),
             next_affinity: None,
             next_probe: rpc::INITIALIZE_ID + 1,
             settings,
@@ -198,7 +203,10 @@ impl Canary {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
         match input {
             Input::Opened(answer) => self.opened(now, &answer),
-            Input::OpenFailed(cause) => self.fail(now, ending::of_attempt(cause)),
+            Input::OpenFailed(cause) => {
+                self.nobody_listens(cause);
+                self.fail(now, ending::of_attempt(cause));
+            }
             Input::Chunk(bytes) => self.chunk(now, &bytes),
             Input::Ended(cause) => self.stream_ended(now, cause),
             Input::Replied(answer) => self.replied(now, &answer),
@@ -206,7 +214,7 @@ impl Canary {
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(now),
         }
-        self.send_next();
+        self.send_next(now);
         std::mem::take(&mut self.out)
     }
 
