@@ -19,5 +19,6 @@ mod reload;
 mod scenarios;
 mod startup;
 mod status;
+mod storage;
 mod support;
 mod syslog;
