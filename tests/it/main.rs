@@ -20,5 +20,6 @@ mod reload;
 mod scenarios;
 mod startup;
 mod status;
+mod storage;
 mod support;
 mod syslog;

@@ -150,6 +150,25 @@ impl Holter {
         self.process.stderr()
     }
 
+    /// Starts it so that it stores what it counts in `storage`.
+    pub(crate) fn storing(configuration: &str, storage: &Path) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = command(folder.path(), configuration);
+        command.arg("--storage.path").arg(storage);
+        let mut process = Process::start("holter", folder.path(), &mut command);
+        let address = process.wait_until("its address", |p| listening(&p.stderr()));
+        Self {
+            address,
+            process,
+            folder,
+        }
+    }
+
+    /// SIGKILL: it gets no chance to store anything.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         self.process.terminate();
