@@ -16,8 +16,10 @@ mod absent;
 mod pair;
 mod planned;
 mod read;
+mod way;
 
 use absent::Absent;
+use way::{Way, WayFamilies};
 
 /// The families, without series.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
+    way: WayFamilies,
     faults: IntCounterVec,
     suspected: GaugeVec,
     info: IntGaugeVec,
@@ -120,6 +123,7 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
+            way: WayFamilies::register(all),
             faults: all.counter(
                 "holter_canary_faults_total",
                 "Faults of a canary's streams, by the side that comparing the legs names.",
@@ -185,6 +189,7 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
+            way: self.way.leg(plan),
             suspected: self.suspected.clone(),
             info: self.info.clone(),
             absent: Absent::default(),
@@ -224,6 +229,7 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
+    way: Way,
     suspected: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
@@ -265,6 +271,8 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
+            Event::Phase(phase, took) => self.way.took(*phase, *took),
+            Event::Certificate(not_after) => self.way.saw(*not_after),
             Event::Held {
                 transport,
                 version,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::protocol::{Answer, Next, Protocol, Request};
-use crate::canary::{Event, Leg, Transport};
+use crate::canary::{Event, Leg, Phase, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
@@ -14,6 +14,7 @@ const SESSION_FAILURES: u32 = 3;
 impl Canary {
     pub(super) fn begin(&mut self, now: Instant) {
         self.tell(Event::Connecting);
+        self.began_at = now;
         self.affinity.ask();
         self.state = State::Joining {
             deadline: now + 3 * self.settings.connect_timeout,
@@ -101,6 +102,8 @@ impl Canary {
         }
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
+        let handshake = now.saturating_duration_since(self.began_at);
+        self.tell(Event::Phase(Phase::Handshake, handshake));
         self.tell(Event::Held {
             transport: self.protocol.transport(),
             version: self.protocol.version(),

@@ -151,6 +151,7 @@ pub struct Canary {
     session_was_good: bool,
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
+    began_at: Instant,
     /// A server of the newest era that offers no stream, while an older era is asked for one.
     set_aside: Option<Protocol>,
     /// How the stream ended that its server may only have paused.
@@ -183,6 +184,7 @@ impl Canary {
             session_was_good: false,
             in_flight: None,
             outbox: VecDeque::new(),
+            began_at: now,
             set_aside: None,
             paused: None,
             opened_at: None,

@@ -10,11 +10,11 @@ use crate::canary::pair::{Pair, Plan};
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config};
 use crate::metrics::{LegPlan, Metrics};
-use crate::tasks::canary;
 use crate::tasks::http::{self, Http};
 use crate::tasks::pair::PairRecorder;
 use crate::tasks::record::LegRecorder;
 use crate::tasks::supervisor::{Supervisor, Worker};
+use crate::tasks::{canary, dial};
 
 /// A canary that runs, as it was configured.
 pub(super) struct RunningCanary {
@@ -22,11 +22,11 @@ pub(super) struct RunningCanary {
     pub(super) workers: Vec<Worker>,
 }
 
-/// One leg's way out: a client for each stream.
+/// One leg's way out.
 pub(super) struct LegClients {
     leg: Leg,
     url: Url,
-    http: Vec<Http>,
+    http: Http,
 }
 
 impl RunningCanary {
@@ -51,7 +51,8 @@ impl RunningCanary {
             let Some(metrics) = beside.metrics.leg(&canary.name, leg) else {
                 continue;
             };
-            for (slot, http) in http.into_iter().enumerate() {
+            for slot in 0..canary.streams {
+                let http = http.clone();
                 let settings = settings(canary, leg, url.clone());
                 let recorder = LegRecorder {
                     slot,
@@ -111,17 +112,12 @@ pub(super) fn clients(canary: &config::Canary) -> Result<Vec<LegClients>, http::
             headers: canary.headers.clone(),
             bearer_token_file: canary.bearer_token_file.clone(),
             connect_timeout: canary.connect_timeout,
-            tls: url.scheme() == "https",
+            // Only where it is needed, so that a container without certificates can watch plain HTTP.
+            tls: (url.scheme() == "https")
+                .then(dial::system_tls)
+                .transpose()?,
         };
-        let first = Http::new(&settings)?;
-        let mut http = vec![first.clone()];
-        for _ in 1..canary.streams {
-            // Over HTTP/2 a client puts all its streams on one connection, and each should have its own.
-            http.push(match settings.tls {
-                true => Http::new(&settings)?,
-                false => first.clone(),
-            });
-        }
+        let http = Http::new(&settings)?;
         let url = url.clone();
         Ok(LegClients { leg, url, http })
     };
