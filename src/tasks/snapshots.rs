@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync;
 
 use super::clock;
-use super::log::Reading;
+use super::reading::Reading;
 use super::storage::{Durability, OpenError, Storage};
 use crate::metrics::{Gathered, Metrics};
 use crate::snapshot::Snapshot;
@@ -33,6 +33,14 @@ impl Readings {
     /// From now on snapshots do not hold this source.
     pub fn remove(&self, reading: &Arc<sync::Mutex<Reading>>) {
         self.lock().retain(|one| !Arc::ptr_eq(one, reading));
+    }
+
+    /// Decides what the sources hold: no line will follow, and nobody goes on from there.
+    async fn finish(&self) {
+        let readings = self.lock().clone();
+        for reading in readings {
+            reading.lock().await.finish();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<sync::Mutex<Reading>>>> {
@@ -81,9 +89,17 @@ impl Snapshots {
         }
     }
 
+    /// Nothing is read any more. What is not decided yet is left to whoever goes on from what is stored, with the
+    /// lines that come until then; where nothing is stored, it is decided by what is known.
+    pub async fn leave(&self) {
+        match self.storage {
+            Some(_) => self.store_now(Durability::Power).await,
+            None => self.readings.finish().await,
+        }
+    }
+
     /// Stores the counts and positions as they are now: at the start, so that what is read before the first
-    /// scrape is not lost; at the end, when nothing is counted any more. What scrapes are answered from then
-    /// on is not older than that.
+    /// scrape is not lost; at the end. What scrapes are answered from then on is not older than that.
     pub async fn store_now(&self, durability: Durability) {
         if let Some(storage) = &self.storage {
             let newest = Arc::clone(&self.newest).lock_owned().await;
