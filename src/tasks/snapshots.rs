@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync;
+use tokio::time::timeout;
 
 use super::clock;
 use super::reading::Reading;
@@ -19,6 +20,10 @@ use crate::snapshot::Snapshot;
 
 /// Scrapes that come within this time of a cut are answered from it: each costs a write.
 const COALESCED: Duration = Duration::from_millis(100);
+
+/// How long a scrape waits for what it is to be answered from to be stored. A disk that hangs must not make Holter look
+/// dead: Prometheus gives up after 10 s by default.
+const STORED_WITHIN: Duration = Duration::from_secs(4);
 
 /// The sources that snapshots hold, as they come and go.
 #[derive(Clone, Default)]
@@ -78,7 +83,14 @@ impl Snapshots {
         let Some(storage) = &self.storage else {
             return self.metrics.render().into();
         };
-        let asked_at = clock::now();
+        let answer = self.stored(storage, clock::now());
+        timeout(STORED_WITHIN, answer).await.unwrap_or_else(|_| {
+            self.note(Err(io::ErrorKind::TimedOut.into()));
+            self.metrics.render().into()
+        })
+    }
+
+    async fn stored(&self, storage: &Arc<Storage>, asked_at: Instant) -> Bytes {
         let newest = Arc::clone(&self.newest).lock_owned().await;
         let fresh = newest
             .as_ref()
@@ -107,7 +119,7 @@ impl Snapshots {
         }
     }
 
-    /// The lock on `newest` goes with the write: a scraper that goes away drops this future, and the next
+    /// The lock on `newest` goes with the write: a scraper that goes away, or waits no longer, drops this future, and the next
     /// write must not overtake the one that is under way.
     async fn store(
         &self,
