@@ -58,6 +58,10 @@ pub struct RunArgs {
     )]
     pub web_listen_address: ListenAddress,
 
+    /// Allow POST /-/reload, which reads the configuration again.
+    #[arg(long = "web.enable-lifecycle")]
+    pub web_enable_lifecycle: bool,
+
     /// Store counts and positions in this folder, and go on from there after a restart.
     #[arg(long = "storage.path", value_name = "FOLDER")]
     pub storage_path: Option<PathBuf>,

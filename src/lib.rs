@@ -11,7 +11,7 @@
 //! | [`canary`] | one held stream's life, what to say to the server, why it ended |
 //! | [`access_log`] | one log line to a record; access line and error line joined |
 //! | [`affinity`] | session to upstream: kept or moved |
-//! | [`tail`] | bytes to lines; rotated, truncated or gone |
+//! | [`tail`] | bytes to lines; rotated, truncated, copied or gone |
 //! | [`config`] | text to a checked configuration, or every problem in it |
 //! | [`metrics`] | every name, help, label and bucket |
 //! | [`replay`] | logs read to their end: an answer a line, or one report |

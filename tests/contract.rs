@@ -163,6 +163,7 @@ fn every_family_is_in_the_catalogue_and_every_series_starts_at_0() {
         "holter_canary_heartbeat_expected_seconds",
         "holter_canary_info",
         "holter_canary_suspected_timeout_seconds",
+        "holter_canary_tls_not_after_timestamp_seconds",
         "holter_log_upstream_streams_closed_total",
     ];
     let absent: Vec<_> = names.difference(&families).copied().collect();

@@ -19,6 +19,8 @@ pub struct Affinity {
     refused: u32,
     /// Refusals in a row, understood or not.
     row: u32,
+    /// Refusals of requests without the proxy's cookies, not yet understood.
+    bare: u32,
 }
 
 /// What an answered request adds to the counters.
@@ -28,19 +30,42 @@ pub struct Count {
     pub requests: u64,
     /// Those of them that missed.
     pub misses: u64,
+    /// Those misses that went without the cookies that the proxy had set.
+    pub bare: u64,
 }
 
 impl Affinity {
     /// A new question: earlier refusals, understood or not, say nothing about it.
     pub fn ask(&mut self) {
-        (self.refused, self.row) = (0, 0);
+        (self.refused, self.row, self.bare) = (0, 0, 0);
     }
 
     /// A request reached a replica that has the session: refusals before it were misses.
     pub fn found(&mut self) -> Count {
         let misses = u64::from(std::mem::take(&mut self.refused));
+        let bare = u64::from(std::mem::take(&mut self.bare));
         self.row = 0;
-        self.count(misses + 1, misses)
+        let count = self.count(misses + 1, misses);
+        Count {
+            requests: count.requests + bare,
+            misses: count.misses + bare,
+            bare,
+        }
+    }
+
+    /// A request without the proxy's cookies was refused. That says nothing of where those with them go.
+    pub fn refused_bare(&mut self) {
+        self.bare += 1;
+    }
+
+    /// The refusals without cookies are certainly misses.
+    pub fn missed_bare(&mut self) -> Count {
+        let bare = u64::from(std::mem::take(&mut self.bare));
+        Count {
+            requests: bare,
+            misses: bare,
+            bare,
+        }
     }
 
     /// A request was refused with 404 or 400 while nothing proves that the session lives.
@@ -74,7 +99,11 @@ impl Affinity {
     fn count(&mut self, requests: u64, misses: u64) -> Count {
         self.requests += requests;
         self.misses += misses;
-        Count { requests, misses }
+        Count {
+            requests,
+            misses,
+            bare: 0,
+        }
     }
 
     fn tries(&self) -> u32 {
@@ -106,14 +135,16 @@ mod tests {
             affinity.found(),
             Count {
                 requests: 3,
-                misses: 2
+                misses: 2,
+                bare: 0
             }
         );
         assert_eq!(
             affinity.found(),
             Count {
                 requests: 1,
-                misses: 0
+                misses: 0,
+                bare: 0
             }
         );
     }

@@ -20,8 +20,10 @@ pub enum Cause {
     Truncated,
     /// RST.
     Reset,
-    /// HTTP/2 RST_STREAM or GOAWAY with an error code. With NO_ERROR they are a clean end.
+    /// HTTP/2 RST_STREAM or GOAWAY with an error code. RST_STREAM with NO_ERROR is a clean end.
     StreamReset,
+    /// HTTP/2 GOAWAY with NO_ERROR, and no END_STREAM after it.
+    Drain,
     /// The connection ended before any answer.
     NoAnswer,
     /// No answer within the time allowed.
@@ -159,6 +161,7 @@ pub fn of_attempt(cause: Cause) -> Reason {
         Cause::Tls => Reason::TlsError,
         Cause::Truncated | Cause::NoAnswer => Reason::ServerCut,
         Cause::Reset | Cause::StreamReset => Reason::ServerReset,
+        Cause::Drain => Reason::Drain,
         Cause::AnswerTimeout | Cause::DeadPeer => Reason::HeartbeatTimeout,
         // A stream that ends cleanly before it said what the protocol demands.
         Cause::CleanEnd | Cause::Garbage => Reason::ProtocolError,

@@ -77,6 +77,14 @@ impl Fingerprint {
         self.suspicion
     }
 
+    /// Whether this end is one of those that make the cut-off likely.
+    pub fn explains(&self, end: &Sample) -> bool {
+        self.suspicion.is_some_and(|known| {
+            let value = known.kind.of(end);
+            value.abs_diff(known.after) <= slack(value)
+        })
+    }
+
     /// The heartbeat interval was learned, or changed.
     pub fn learned(&mut self, interval: Duration) {
         self.interval = Some(interval);
@@ -89,7 +97,7 @@ impl Fingerprint {
             self.ends.pop_front();
         }
         self.ends.push_back(sample);
-        let found = self.total().or_else(|| self.idle());
+        let found = self.idle().or_else(|| self.total());
         self.suspicion = found.or_else(|| self.suspicion.filter(|known| self.is_remembered(known)));
     }
 
@@ -110,22 +118,17 @@ impl Fingerprint {
         }
     }
 
-    /// Ages that repeat, unless it is the silence that does: with a server that never beats nothing tells
-    /// the two apart, and a limit of idle time is the common one.
+    /// Ages that repeat.
     fn total(&self) -> Option<Suspicion> {
         let after = self.repeated(|end| end.age)?;
-        let is_silent = self
-            .ends
-            .iter()
-            .rev()
-            .take(3)
-            .all(|end| self.is_unusual(end));
-        (!is_silent).then_some(Suspicion {
+        Some(Suspicion {
             kind: CutOff::Total,
             after,
         })
     }
 
+    /// Silences that repeat. With a server that never beats they are the ages, and nothing tells the two
+    /// apart: a limit of idle time is the common one.
     fn idle(&self) -> Option<Suspicion> {
         let after = self.repeated(|end| end.silence)?;
         let is_silent = self
@@ -172,12 +175,18 @@ impl Fingerprint {
 
     fn is_remembered(&self, known: &Suspicion) -> bool {
         self.ends.iter().any(|end| {
-            let value = match known.kind {
-                CutOff::Idle => end.silence,
-                CutOff::Total => end.age,
-            };
+            let value = known.kind.of(end);
             value.abs_diff(known.after) <= slack(value) + self.interval.unwrap_or_default()
         })
+    }
+}
+
+impl CutOff {
+    fn of(self, end: &Sample) -> Duration {
+        match self {
+            Self::Idle => end.silence,
+            Self::Total => end.age,
+        }
     }
 }
 

@@ -38,7 +38,8 @@ pub struct Expectation {
 
 /// A silence of this many late limits means that nothing comes any more.
 const STALLED_AFTER: f64 = 2.0;
-/// But no stream is given up before this silence: a busy server may skip a few short beats.
+/// But where the interval was learned no stream is given up before this silence: a busy server may skip a few
+/// short beats. A configured interval is a promise, and taken at its word.
 const STALLED_FLOOR: Duration = Duration::from_secs(30);
 /// Gaps that the interval is learned from: few enough to follow a change, enough to outvote an odd one.
 const LEARN_FROM: usize = 8;
@@ -166,7 +167,11 @@ impl Heartbeats {
     }
 
     fn stalled_after(&self) -> Option<Duration> {
-        Some(scale(self.late_after()?, STALLED_AFTER).max(STALLED_FLOOR))
+        let floor = match self.expectation.interval {
+            Some(_) => Duration::ZERO,
+            None => STALLED_FLOOR,
+        };
+        Some(scale(self.late_after()?, STALLED_AFTER).max(floor))
     }
 
     fn is_burst(&self, apart: Duration) -> bool {
@@ -267,6 +272,18 @@ mod tests {
         assert_eq!(beats.tick(start + seconds(38.0)), None);
         assert_eq!(beats.deadline(), Some(start + seconds(75.0)));
         assert_eq!(beats.tick(start + seconds(75.0)), Some(Overdue::Stalled));
+    }
+
+    #[test]
+    fn a_short_interval_is_taken_at_its_word_where_it_is_configured() {
+        let stalled = |beats: &Heartbeats| beats.stalled_after().unwrap();
+        assert_eq!(stalled(&slot(Some(1.0)).0), seconds(5.0));
+        let (mut learned, start) = slot(None);
+        for second in 1..=4 {
+            learned.beat(start + seconds(f64::from(second)), Kind::Comment);
+        }
+        assert_eq!(learned.interval(), Some(seconds(1.0)));
+        assert_eq!(stalled(&learned), STALLED_FLOOR);
     }
 
     #[test]

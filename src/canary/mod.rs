@@ -12,6 +12,7 @@
 //! | [`ending`] | evidence to reason and side |
 //! | [`pair`] | the legs seen together: [`sides`] of faults, [`bursts`] that show buffering |
 //! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
+//! | [`survival`] | what the next connections say of an end; why a session is gone |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
@@ -24,8 +25,9 @@ pub mod pair;
 pub mod protocol;
 pub mod rpc;
 pub mod sides;
+pub mod survival;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::label::label;
 use crate::reason::{Reason, Side};
@@ -71,6 +73,24 @@ label! {
     }
 }
 
+label! {
+    /// A part of the way to a held stream, timed by itself.
+    pub enum Phase {
+        /// Resolving the name; not where the URL has an address.
+        Dns => "dns",
+        /// The TCP connection, whichever address it took.
+        Connect => "connect",
+        /// The TLS handshake.
+        Tls => "tls",
+        /// From the request for the stream to the head of its answer.
+        Headers => "headers",
+        /// From that head to the stream's first byte: for most servers a heartbeat interval.
+        FirstByte => "first_byte",
+        /// The whole attempt, from its first request to the held stream.
+        Handshake => "handshake",
+    }
+}
+
 /// What a canary tells its observers. Recorded once, by `metrics`, the journal and the log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -78,6 +98,10 @@ pub enum Event {
     Connecting,
     /// The attempt gave no stream.
     ConnectFailed(Reason),
+    /// A phase of the attempt was completed, and took this long.
+    Phase(Phase, Duration),
+    /// The server's certificate, and when it expires.
+    Certificate(SystemTime),
     /// The stream is held: opened, and the handshake is done.
     Held {
         /// What was negotiated.
@@ -120,6 +144,8 @@ pub enum Event {
     AffinityRequests(u64),
     /// Those of them that reached a replica without the session.
     AffinityMisses(u64),
+    /// Those misses that carried none of the cookies that the proxy had set.
+    MissesWithoutCookies(u64),
     /// A stream is about to be held on the session of the stream before: the session outlived that one.
     SessionKept,
     /// The session was gone for good.

@@ -54,7 +54,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), DemoError> {
     let lab = Lab::start(dir.path(), Plan::default()).await?;
     let config = Config::parse(&configuration(&lab), "demo.yaml").map_err(DemoError::Config)?;
     let asked = signal::asked_to_stop(1)?;
-    let app = App::start(config, &args.web_listen_address.to_string(), None)
+    let app = App::start(config, &args.web_listen_address.to_string(), None, None)
         .await
         .map_err(RunError::from)?;
     introduce(&app, &lab, dir.path());

@@ -2,7 +2,8 @@
 
 use super::load::{self, LoadError};
 use crate::cli::RunArgs;
-use crate::tasks::app::{App, StartError};
+use crate::tasks::app::{App, Reloading, StartError};
+use crate::tasks::reload::Reloads;
 use crate::tasks::signal;
 use crate::tasks::supervisor::Failure;
 
@@ -39,10 +40,18 @@ impl RunError {
 ///
 /// See [`RunError`].
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
-    let config = load::load(&args.config)?;
     let asked = signal::asked_to_stop(1)?;
+    let reloads = Reloads::new(args.config.config_file.as_deref())?;
+    let config = load::load(&args.config)?;
+    let from = args.config.clone();
+    let reloading = Reloading {
+        load: Box::new(move || load::load(&from).map_err(|error| error.to_string())),
+        asked: reloads,
+        by_request: args.web_enable_lifecycle,
+    };
     let address = args.web_listen_address.to_string();
-    let app = App::start(config, &address, args.storage_path.as_deref()).await?;
+    let storage = args.storage_path.as_deref();
+    let app = App::start(config, &address, storage, Some(reloading)).await?;
     app.run(asked).await?;
     Ok(())
 }

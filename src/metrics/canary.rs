@@ -1,5 +1,6 @@
 //! `holter_canary_*`: what the canaries' own streams show.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,8 +16,10 @@ mod absent;
 mod pair;
 mod planned;
 mod read;
+mod way;
 
 use absent::Absent;
+use way::{Way, WayFamilies};
 
 /// The families, without series.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ pub(super) struct Families {
     affinity_requests: IntCounterVec,
     affinity_misses: IntCounterVec,
     sessions_lost: IntCounterVec,
+    way: WayFamilies,
     faults: IntCounterVec,
     suspected: GaugeVec,
     info: IntGaugeVec,
@@ -119,6 +123,7 @@ impl Families {
                 "Sessions that were gone for good, by cause.",
                 &["canary", "leg", "cause"],
             ),
+            way: WayFamilies::register(all),
             faults: all.counter(
                 "holter_canary_faults_total",
                 "Faults of a canary's streams, by the side that comparing the legs names.",
@@ -159,6 +164,7 @@ impl Families {
             leg: plan.leg,
             wanted: plan.streams,
             configured: plan.interval,
+            is_retired: AtomicBool::new(false),
             up: self.up.with_label_values(&leg),
             streams: self.streams.with_label_values(&leg),
             connects: with(&self.connects, &[]),
@@ -183,6 +189,7 @@ impl Families {
             sessions_lost: PerLabel::new(|cause: LostCause| {
                 with(&self.sessions_lost, &[cause.as_str()])
             }),
+            way: self.way.leg(plan),
             suspected: self.suspected.clone(),
             info: self.info.clone(),
             absent: Absent::default(),
@@ -205,6 +212,7 @@ pub struct LegMetrics {
     leg: Leg,
     wanted: usize,
     configured: Option<Duration>,
+    is_retired: AtomicBool,
     up: IntGauge,
     streams: IntGauge,
     absent: Absent,
@@ -221,6 +229,7 @@ pub struct LegMetrics {
     affinity_requests: IntCounter,
     affinity_misses: IntCounter,
     sessions_lost: PerLabel<LostCause>,
+    way: Way,
     suspected: GaugeVec,
     info: IntGaugeVec,
     observed: Mutex<Observed>,
@@ -237,6 +246,8 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
+    /// Misses since Holter started that went without the cookies that the proxy had set.
+    pub misses_without_cookies: u64,
     /// The cut-off that repeated ends make likely.
     pub suspicion: Option<Suspicion>,
     /// When the newest byte arrived.
@@ -260,6 +271,8 @@ impl LegMetrics {
         match event {
             Event::Connecting => self.connects.inc(),
             Event::ConnectFailed(reason) => self.connects_failed.add(*reason, 1),
+            Event::Phase(phase, took) => self.way.took(*phase, *took),
+            Event::Certificate(not_after) => self.way.saw(*not_after),
             Event::Held {
                 transport,
                 version,
@@ -290,6 +303,7 @@ impl LegMetrics {
             Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
             Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::MissesWithoutCookies(count) => self.lock().misses_without_cookies += count,
             Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),
         }

@@ -55,7 +55,8 @@ impl Current {
             let leg = match kept {
                 Some(at) => before.swap_remove(at),
                 None => {
-                    let replaced = before.iter().find(|leg| leg.is_for(&plan));
+                    let replaced = before.iter().position(|leg| leg.is_for(&plan));
+                    let replaced = replaced.map(|at| before.swap_remove(at));
                     replaced.inspect(|leg| leg.retire());
                     Arc::new(self.canary.leg(plan))
                 }
@@ -178,6 +179,16 @@ mod tests {
         let after = metrics.leg("a", Leg::Proxy).unwrap();
         assert_eq!((after.wanted(), after.connects().0), (1, 1));
         assert_eq!(count(&metrics, &expected), None);
+    }
+
+    #[test]
+    fn a_leg_whose_tasks_ended_gets_another_handle() {
+        let metrics = Metrics::new([plan("a", 1)], []);
+        let before = metrics.leg("a", Leg::Proxy).unwrap();
+        before.retire();
+        metrics.configure([plan("a", 1)], []);
+        let after = metrics.leg("a", Leg::Proxy).unwrap();
+        assert!(!std::sync::Arc::ptr_eq(&before, &after));
     }
 
     #[test]

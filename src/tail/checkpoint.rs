@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::follow::Identity;
-use super::print::{Anchor, Print};
+use super::print::{ANCHOR_MAX, Anchor, Print};
 
 /// Where the files of a source were left. Opaque: made by a follower, taken up by the next one.
 ///
@@ -74,12 +74,16 @@ impl Position {
     /// The place at which a file of this size has to show that it is a copy; none where nothing can.
     ///
     /// A copy that was made before a truncation may end where lines were read after it: an earlier place will
-    /// do. A file that is gone was not truncated: its copy has all of it.
+    /// do, if enough stands before it. A file that is gone was not truncated: its copy has all of it.
     pub fn proof(&self, size: u64) -> Option<Anchor> {
-        let within = |anchor: &&Anchor| anchor.offset <= size && anchor.offset > 0;
-        let places = if self.is_copy { self.anchors.len() } else { 1 };
-        let mut places = self.anchors.iter().rev().take(places);
-        places.find(within).copied()
+        let last = self.anchors.last()?;
+        if last.offset <= size {
+            return Some(*last).filter(|last| last.offset > 0);
+        }
+        let is_fit =
+            |anchor: &&Anchor| anchor.offset <= size && anchor.print.length >= ANCHOR_MAX as u64;
+        let mut places = self.anchors.iter().rev();
+        places.find(is_fit).filter(|_| self.is_copy).copied()
     }
 
     /// Bytes that were seen and not settled.

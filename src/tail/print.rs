@@ -114,12 +114,12 @@ impl Trace {
         if self.at == self.head.len() as u64 {
             self.head.extend(bytes.iter().take(room));
         }
-        if let (0, Some(end)) = (self.at, memchr(b'\n', bytes)) {
-            let first = bytes.get(..=end).unwrap_or(bytes);
+        let settled_at = (self.at + bytes.len() as u64).saturating_sub(pending);
+        if let (0, 1.., Some(end)) = (self.settled.offset, settled_at, memchr(b'\n', &self.head)) {
+            let first = self.head.get(..=end).unwrap_or(&self.head);
             self.earlier
                 .push_back(Anchor::after(first.len() as u64, first));
         }
-        let settled_at = (self.at + bytes.len() as u64).saturating_sub(pending);
         if settled_at > self.settled.offset {
             self.settle(settled_at, bytes, pending);
         }

@@ -1,33 +1,26 @@
 //! The sidecar as a whole: all wiring in one read.
 //!
-//! Binds before anything runs, so that an address in use is a start-up error; starts one task a canary slot
-//! and a log source; ends the admin server last, so that the last counts can still be scraped.
+//! Binds before anything runs, so that an address in use is a start-up error; changes what runs when the
+//! configuration does; ends the admin server last, so that the last counts can still be scraped.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use super::admin::routes::{Views, router};
 use super::admin::{Admin, BindError};
-use super::http::{self, Http};
-use super::log::{LogTask, Reading};
-use super::pair::PairRecorder;
-use super::record::{LegRecorder, SourceRecorder};
+use super::reload::{Asked, Reloads};
+use super::running::{self, Left, Prepared, Running, legs};
 use super::snapshots::{self, Readings, Snapshots};
-use super::stdin::{self, StdinTask};
 use super::storage::{self, Durability, Storage};
 use super::supervisor::{Failure, Supervisor};
-use super::syslog::{Socket, SyslogTask};
-use super::{canary, clock, signal};
-use crate::canary::heartbeat::Expectation;
-use crate::canary::pair::{Pair, Plan};
-use crate::canary::{Leg, Settings};
-use crate::config::{self, Config, Input};
-use crate::metrics::{LegPlan, Metrics};
-use crate::snapshot;
+use super::{clock, http, signal};
+use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::status::journal::SharedJournal;
 use crate::status::{Status, view};
 use crate::syslog::Address;
@@ -69,6 +62,21 @@ pub struct App {
     address: SocketAddr,
     journal: SharedJournal,
     snapshots: Arc<Snapshots>,
+    metrics: Arc<Metrics>,
+    running: Running,
+    /// The configuration that runs, as the page shows it.
+    current: watch::Sender<Arc<Config>>,
+    reloading: Option<Reloading>,
+}
+
+/// How the configuration is read again, and who may ask for it.
+pub struct Reloading {
+    /// Reads and checks it; an error is every problem in it.
+    pub load: Box<dyn Fn() -> Result<Config, String> + Send>,
+    /// Who asks.
+    pub asked: Reloads,
+    /// Whether requests may.
+    pub by_request: bool,
 }
 
 impl App {
@@ -81,30 +89,32 @@ impl App {
         config: Config,
         listen_address: &str,
         storage_path: Option<&Path>,
+        reloading: Option<Reloading>,
     ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
-        let metrics = Arc::new(metrics(&config));
+        let names = config.logs.iter().map(|source| source.name.as_str());
+        let metrics = Arc::new(Metrics::new(running::plans(&config), names));
         let storage = storage_path.map(Storage::open).transpose()?;
         let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
         let stored = stored.transpose()?.unwrap_or_default();
         metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
-        for canary in &config.canaries {
-            spawn_canary(&mut supervisor, canary, &metrics, &journal)?;
-        }
         let readings = Readings::default();
-        for (i, source) in config.logs.iter().enumerate() {
-            let stored = stored.source(&source.name).cloned();
-            let started = spawn_source(&mut supervisor, i, source, &metrics, &journal, stored)?;
-            if let Some(reading) = started {
-                readings.add(reading);
-            }
-        }
+        let mut running = Running::new(Arc::clone(&metrics), journal.clone(), readings.clone());
+        let prepared = running.prepare(&config)?;
+        let left = Left::stored(stored);
+        running
+            .start(&config, prepared, left, &mut supervisor)
+            .await;
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
         snapshots.store_now(Durability::Process).await;
-        let views = views(config, &metrics, &journal, &snapshots);
+        let (current, shown) = watch::channel(Arc::new(config));
+        let mut views = views(shown, &metrics, &journal, &snapshots);
+        if let Some(allowed) = reloading.as_ref().filter(|one| one.by_request) {
+            views = views.allow_reload(allowed.asked.door());
+        }
         let serving = admin.serve(router(views.clone()), supervisor.servers_stop());
         supervisor.spawn_server("admin", serving);
         views.set_ready();
@@ -115,6 +125,10 @@ impl App {
             address,
             journal,
             snapshots,
+            metrics,
+            running,
+            current,
+            reloading,
         })
     }
 
@@ -135,7 +149,8 @@ impl App {
     ///
     /// A task that ended early, panicked or did not end.
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
-        self.supervisor.run(asked, WORKERS_GRACE).await?;
+        let served = self.serve(asked).await;
+        self.supervisor.stop_workers(served, WORKERS_GRACE).await?;
         let asked_at = clock::now();
         self.snapshots.store_now(Durability::Power).await;
         let leave = async {
@@ -152,165 +167,73 @@ impl App {
             () = asked_again => Err(Failure::Aborted),
         }
     }
-}
 
-/// The legs of a canary that are configured, and where they go.
-fn legs(canary: &config::Canary) -> impl Iterator<Item = (Leg, &url::Url)> {
-    [(Leg::Direct, &canary.direct), (Leg::Proxy, &canary.proxy)]
-        .into_iter()
-        .filter_map(|(leg, url)| Some((leg, url.as_ref()?)))
-}
-
-fn metrics(config: &Config) -> Metrics {
-    let plans = config.canaries.iter().flat_map(|canary| {
-        legs(canary).map(|(leg, _)| LegPlan {
-            canary: &canary.name,
-            leg,
-            streams: canary.streams,
-            interval: canary.heartbeat.expected,
-        })
-    });
-    Metrics::new(plans, config.logs.iter().map(|source| source.name.as_str()))
-}
-
-fn spawn_canary(
-    supervisor: &mut Supervisor,
-    canary: &config::Canary,
-    metrics: &Metrics,
-    journal: &SharedJournal,
-) -> Result<(), StartError> {
-    let Some(pair) = pair(canary, metrics).map(Arc::new) else {
-        return Ok(());
-    };
-    let comparing = Arc::clone(&pair).run(supervisor.workers_stop());
-    supervisor.spawn(format!("canary {} pair", canary.name), comparing);
-    for (leg, url) in legs(canary) {
-        let Some(metrics) = metrics.leg(&canary.name, leg) else {
-            continue;
-        };
-        let http_settings = http::Settings {
-            headers: canary.headers.clone(),
-            bearer_token_file: canary.bearer_token_file.clone(),
-            connect_timeout: canary.connect_timeout,
-            tls: url.scheme() == "https",
-        };
-        let shared = Http::new(&http_settings)?;
-        for slot in 0..canary.streams {
-            let settings = settings(canary, leg, url.clone());
-            // Over HTTP/2 a client puts all its streams on one connection, and each should have its own.
-            let http = if http_settings.tls {
-                Http::new(&http_settings)?
-            } else {
-                shared.clone()
+    /// Runs until `asked`, and reloads meanwhile.
+    async fn serve(&mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
+        let mut asked = pin!(asked);
+        loop {
+            let (supervisor, reloading) = (&mut self.supervisor, &mut self.reloading);
+            let next = async {
+                tokio::select! {
+                    () = asked.as_mut() => None,
+                    one = asked_to_reload(reloading.as_mut()) => Some(one),
+                }
             };
-            let recorder = LegRecorder {
-                slot,
-                pair: Arc::clone(&pair),
-                metrics: Arc::clone(&metrics),
-                journal: journal.clone(),
-            };
-            let stop = supervisor.workers_stop();
-            let task = canary::run(settings, http, stop, move |event| recorder.record(event));
-            supervisor.spawn(format!("canary {} {leg} {slot}", canary.name), task);
+            match supervisor.watch(next).await? {
+                None => return Ok(()),
+                Some(one) => self.reload(one).await?,
+            }
         }
     }
-    Ok(())
-}
 
-fn pair(canary: &config::Canary, metrics: &Metrics) -> Option<PairRecorder> {
-    let configured: Vec<Leg> = legs(canary).map(|(leg, _)| leg).collect();
-    let pair = Pair::new(Plan {
-        legs: &configured,
-        streams: canary.streams,
-        interval: canary.heartbeat.expected,
-        connect_timeout: canary.connect_timeout,
-    });
-    let legs: Vec<_> = configured
-        .iter()
-        .filter_map(|leg| metrics.leg(&canary.name, *leg))
-        .collect();
-    let shared = legs.first()?.shared().clone();
-    Some(PairRecorder::new(pair, shared, legs))
-}
+    /// Changes to the configuration of now, or to nothing if that is refused.
+    async fn reload(&mut self, one: Asked) -> Result<(), Failure> {
+        let loaded = match &self.reloading {
+            Some(reloading) => (reloading.load)(),
+            None => return Ok(()),
+        };
+        let prepared = loaded.and_then(|config| {
+            let prepared = self.running.prepare(&config);
+            let prepared = prepared.map_err(|error| error.to_string());
+            prepared.map(|prepared| (Arc::new(config), prepared))
+        });
+        let outcome = match prepared {
+            Ok((config, prepared)) => Ok(self.change(config, prepared).await?),
+            Err(problems) => Err(problems),
+        };
+        match &outcome {
+            Ok(()) => {
+                self.metrics.config().accepted(clock::wall());
+                tracing::info!("reloaded");
+            }
+            Err(problems) => {
+                self.metrics.config().refused();
+                problems.lines().for_each(|line| tracing::error!("{line}"));
+                tracing::error!("not reloaded; what was configured before runs on");
+            }
+        }
+        one.answer(outcome);
+        Ok(())
+    }
 
-fn settings(canary: &config::Canary, leg: Leg, url: url::Url) -> Settings {
-    let affinity = canary.affinity;
-    Settings {
-        leg,
-        url,
-        transport: canary.transport,
-        connect_timeout: canary.connect_timeout,
-        max_age: canary.max_age,
-        heartbeat: Expectation {
-            interval: canary.heartbeat.expected,
-            tolerance: canary.heartbeat.tolerance,
-        },
-        affinity: (!affinity.interval.is_zero()).then_some((affinity.interval, affinity.requests)),
+    async fn change(&mut self, config: Arc<Config>, prepared: Prepared) -> Result<(), Failure> {
+        let (running, supervisor) = (&mut self.running, &mut self.supervisor);
+        let left = running.retire(&config, supervisor, WORKERS_GRACE).await?;
+        running.start(&config, prepared, left, supervisor).await;
+        self.current.send_replace(config);
+        Ok(())
     }
 }
 
-/// Starts a source; gives the state of one whose lines can be read again.
-fn spawn_source(
-    supervisor: &mut Supervisor,
-    number: usize,
-    source: &config::LogSource,
-    metrics: &Metrics,
-    journal: &SharedJournal,
-    stored: Option<snapshot::Source>,
-) -> Result<Option<Arc<Mutex<Reading>>>, StartError> {
-    let Some(metrics) = metrics.source(&source.name) else {
-        return Ok(None);
-    };
-    for note in source.format.limits() {
-        tracing::warn!(source = source.name, "log_format: {note}");
+async fn asked_to_reload(reloading: Option<&mut Reloading>) -> Asked {
+    match reloading {
+        Some(reloading) => reloading.asked.next().await,
+        None => std::future::pending().await,
     }
-    let recorder = SourceRecorder {
-        metrics,
-        journal: journal.clone(),
-    };
-    let (name, stop) = (format!("log {}", source.name), supervisor.workers_stop());
-    match &source.input {
-        Input::Files { access, error } => {
-            let task = LogTask::new(source, access, error, recorder, stored);
-            let reading = task.reading();
-            supervisor.spawn(name, task.run(stop));
-            return Ok(Some(reading));
-        }
-        Input::Syslog { access, error } => {
-            let bind = |key: &str, address: &Address| bind(number, source, key, address);
-            let access = bind("syslog", access)?;
-            let error = error
-                .as_ref()
-                .map(|at| bind("error_syslog", at))
-                .transpose()?;
-            let task = SyslogTask::new(source, access, error, recorder);
-            supervisor.spawn(name, async { drop(task.run(stop).await) });
-        }
-        Input::Stdin => {
-            let task = StdinTask::new(source, stdin::Input::default(), recorder);
-            supervisor.spawn(name, async { drop(task.run(stop).await) });
-        }
-    }
-    Ok(None)
-}
-
-fn bind(
-    number: usize,
-    source: &config::LogSource,
-    key: &str,
-    address: &Address,
-) -> Result<Socket, StartError> {
-    let socket = Socket::bind(address).map_err(|cause| StartError::Syslog {
-        key: format!("logs[{number}].{key}"),
-        address: address.clone(),
-        cause,
-    })?;
-    tracing::info!(source = source.name, address = %socket.bound(), "receiving {key}");
-    Ok(socket)
 }
 
 fn views(
-    config: Config,
+    config: watch::Receiver<Arc<Config>>,
     metrics: &Arc<Metrics>,
     journal: &SharedJournal,
     snapshots: &Arc<Snapshots>,
@@ -322,7 +245,10 @@ fn views(
         let snapshots = Arc::clone(&snapshots);
         async move { snapshots.answer().await }
     };
-    let status = move || status(&config, &metrics, &journal, started_at);
+    let status = move || {
+        let config = Arc::clone(&config.borrow());
+        status(&config, &metrics, &journal, started_at)
+    };
     Views::new(answer, status)
 }
 

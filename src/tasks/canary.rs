@@ -6,17 +6,17 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 
-use reqwest::Response;
 use tokio_util::sync::CancellationToken;
 
-use super::http::Http;
-use super::{cause, clock};
+use super::clock;
+use super::http::{Attempt, Http};
+use super::stream::Stream;
 use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
 use crate::canary::protocol::Answer;
 use crate::canary::{Event, Settings};
 
-type InFlight<T> = Option<Pin<Box<dyn Future<Output = Result<T, Cause>> + Send>>>;
+type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Holds one stream until `stop`; every event goes to `record`.
 pub async fn run(
@@ -35,7 +35,7 @@ pub async fn run(
                 stopping = true;
                 Input::Stop
             }
-            input = wire.next() => input,
+            input = wire.next(&mut record) => input,
             () = clock::sleep_until(canary.deadline()) => Input::Tick,
         };
         for output in canary.handle(clock::now(), input) {
@@ -50,9 +50,9 @@ pub async fn run(
 /// The stream, the request for it, and the one request beside it.
 struct Wire {
     http: Http,
-    opening: InFlight<(Answer, Response)>,
-    stream: Option<Response>,
-    beside: InFlight<Answer>,
+    opening: InFlight<Attempt>,
+    stream: Option<Stream>,
+    beside: InFlight<Result<Answer, Cause>>,
 }
 
 impl Wire {
@@ -80,12 +80,13 @@ impl Wire {
     }
 
     /// Whatever happens next. Pending for ever where nothing is under way.
-    async fn next(&mut self) -> Input {
+    async fn next(&mut self, record: &mut impl FnMut(&Event)) -> Input {
         tokio::select! {
             biased;
-            opened = poll(&mut self.opening) => {
+            Attempt { told, outcome } = poll(&mut self.opening) => {
                 self.opening = None;
-                match opened {
+                told.iter().for_each(record);
+                match outcome {
                     Ok((answer, stream)) => {
                         self.stream = Some(stream);
                         Input::Opened(answer)
@@ -99,7 +100,7 @@ impl Wire {
             }
             chunk = chunk(&mut self.stream) => {
                 if matches!(chunk, Input::Ended(_)) {
-                    // Not fused: an ended body polled again gives its error again.
+                    // Not to be asked again once it has ended.
                     self.stream = None;
                 }
                 chunk
@@ -108,20 +109,16 @@ impl Wire {
     }
 }
 
-async fn poll<T>(in_flight: &mut InFlight<T>) -> Result<T, Cause> {
+async fn poll<T>(in_flight: &mut InFlight<T>) -> T {
     match in_flight {
         Some(request) => request.await,
         None => pending().await,
     }
 }
 
-async fn chunk(stream: &mut Option<Response>) -> Input {
-    let Some(stream) = stream else {
-        return pending().await;
-    };
-    match stream.chunk().await {
-        Ok(Some(bytes)) => Input::Chunk(bytes),
-        Ok(None) => Input::Ended(Cause::CleanEnd),
-        Err(error) => Input::Ended(cause::of_body(&error)),
+async fn chunk(stream: &mut Option<Stream>) -> Input {
+    match stream {
+        Some(stream) => stream.chunk().await.map_or_else(Input::Ended, Input::Chunk),
+        None => pending().await,
     }
 }

@@ -1,8 +1,8 @@
 //! A transport's error to a [`Cause`], by type along the chain of sources and never by text.
 //!
 //! reqwest calls every failure of a body a decode error, and `io::Error::source` skips what it carries, so
-//! the chain is walked through `get_ref` too. The downcasts need the very versions of hyper, h2 and rustls
-//! that reqwest uses; `tests/ends.rs` would see a second version at once, as `unknown`.
+//! the chain is walked through `get_ref` too. The downcasts need the very versions of hyper and rustls that
+//! reqwest and tokio-rustls use; `tests/ends` would see a second version at once, as `unknown`.
 
 use std::error::Error;
 use std::io;
@@ -11,8 +11,15 @@ use crate::canary::ending::Cause;
 
 /// Why a request got no answer.
 pub fn of_request(error: &reqwest::Error) -> Cause {
+    if error.is_dns() {
+        return Cause::Dns;
+    }
     if error.is_connect() {
-        return of_connect(error);
+        // Its own time limit is an error of a private type.
+        return match of_connect(error) {
+            Cause::Other if error.is_timeout() => Cause::ConnectTimeout,
+            cause => cause,
+        };
     }
     if error.is_timeout() && os_error(error).is_none() {
         return Cause::AnswerTimeout;
@@ -25,10 +32,8 @@ pub fn of_body(error: &reqwest::Error) -> Cause {
     of_chain(error)
 }
 
-fn of_connect(error: &reqwest::Error) -> Cause {
-    if error.is_dns() {
-        return Cause::Dns;
-    }
+/// Why a connection was not made, TLS included.
+pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Cause {
     if find::<rustls::Error>(error).is_some() {
         return Cause::Tls;
     }
@@ -38,15 +43,12 @@ fn of_connect(error: &reqwest::Error) -> Cause {
         Some(io::ErrorKind::UnexpectedEof) => Cause::Tls,
         Some(io::ErrorKind::ConnectionReset) => Cause::Reset,
         Some(io::ErrorKind::TimedOut) => Cause::ConnectTimeout,
-        _ if error.is_timeout() => Cause::ConnectTimeout,
         _ => Cause::Other,
     }
 }
 
-fn of_chain(error: &(dyn Error + 'static)) -> Cause {
-    if let Some(error) = find::<h2::Error>(error) {
-        return of_h2(error);
-    }
+/// Why a connection in use ended, by any error of its layers.
+pub(super) fn of_chain(error: &(dyn Error + 'static)) -> Cause {
     if os_error(error) == Some(ETIMEDOUT) {
         return Cause::DeadPeer;
     }
@@ -63,12 +65,31 @@ fn of_chain(error: &(dyn Error + 'static)) -> Cause {
     }
 }
 
-/// A broken pipe stands for three different ends of HTTP/2, so it is none of them.
-fn of_h2(error: &h2::Error) -> Cause {
-    if error.is_go_away() || error.is_reset() {
-        Cause::StreamReset
-    } else {
-        Cause::Other
+/// Why a stream over HTTP/2 ended. Where the connection broke, see whether it had said GOAWAY before.
+pub(super) fn of_h2(error: &h2::Error) -> Cause {
+    // Our side ended it, because the server broke the protocol.
+    if error.is_library() {
+        return Cause::Garbage;
+    }
+    match error.reason() {
+        // RFC 9113 section 8.1: no error, and nothing more will come.
+        Some(h2::Reason::NO_ERROR) if error.is_reset() => Cause::CleanEnd,
+        // RFC 9113 section 6.8: the connection is shut down gracefully.
+        Some(h2::Reason::NO_ERROR) => Cause::Drain,
+        Some(_) => Cause::StreamReset,
+        None => of_h2_io(error.get_io().map(io::Error::kind)),
+    }
+}
+
+/// h2 keeps the kind of an I/O error, and calls the end of the connection a broken pipe.
+fn of_h2_io(kind: Option<io::ErrorKind>) -> Cause {
+    match kind {
+        Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => Cause::Truncated,
+        Some(io::ErrorKind::ConnectionReset) => Cause::Reset,
+        // No limit of ours is an I/O error, so it is the kernel's.
+        Some(io::ErrorKind::TimedOut) => Cause::DeadPeer,
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cause::Garbage,
+        _ => Cause::Other,
     }
 }
 

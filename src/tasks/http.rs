@@ -1,4 +1,4 @@
-//! The HTTP clients of the canaries.
+//! The requests of the canaries: the stream on a connection that Holter owns, everything else by reqwest.
 //!
 //! Every request gets a fresh connection: a pooled one would go to the replica of the request before and
 //! hide affinity misses, and silent retries would hide ends.
@@ -7,12 +7,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
-use reqwest::{Method, Response};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, SET_COOKIE, USER_AGENT as AGENT,
+};
+use http::{Method, StatusCode, Uri, Version};
+use reqwest::Response;
+use rustls::ClientConfig;
+use url::Url;
 
-use super::cause;
+use super::dial::Dialer;
+use super::stream::Stream;
+use super::{cause, clock};
 use crate::canary::ending::Cause;
 use crate::canary::protocol::{Answer, Request};
+use crate::canary::{Event, Phase};
 
 /// How Holter names itself; log sources leave requests of this agent out.
 pub const USER_AGENT: &str = concat!("holter/", env!("CARGO_PKG_VERSION"));
@@ -29,27 +38,35 @@ pub struct Settings {
     pub bearer_token_file: Option<PathBuf>,
     /// Time for a connection, and then for an answer.
     pub connect_timeout: Duration,
-    /// Whether the URL is `https`: only then are the system's certificates needed.
-    pub tls: bool,
+    /// Whom to trust, where the URL is `https`. Plain HTTP needs none, so that a container without
+    /// certificates can watch it.
+    pub tls: Option<ClientConfig>,
 }
 
-/// The clients of one canary slot.
-#[derive(Clone, Debug)]
+/// What the canaries of one leg ask with.
+#[derive(Clone)]
 pub struct Http {
-    stream: reqwest::Client,
+    dialer: Dialer,
     post: reqwest::Client,
     headers: HeaderMap,
     bearer_token_file: Option<PathBuf>,
     answer_timeout: Duration,
 }
 
+/// An attempt to open a stream.
+pub struct Attempt {
+    /// The phases that were completed and the certificate that was seen, whatever the outcome.
+    pub told: Vec<Event>,
+    /// The head and the stream behind it.
+    pub outcome: Result<(Answer, Stream), Cause>,
+}
+
 impl Http {
-    /// Builds the clients.
+    /// Prepares headers and clients.
     ///
     /// # Errors
     ///
-    /// When a header is malformed (the configuration checks them) or the system's certificates cannot be
-    /// loaded.
+    /// When a header is malformed (the configuration checks them).
     pub fn new(settings: &Settings) -> Result<Self, BuildError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
@@ -58,26 +75,12 @@ impl Http {
                 HeaderValue::try_from(value).map_err(|_| BuildError::Header(name.to_string()))?;
             headers.append(name, value);
         }
-        install_crypto();
-        let builder = || {
-            let builder = reqwest::Client::builder();
-            // Without TLS none are loaded, so that a container without certificates can watch plain HTTP.
-            let builder = if settings.tls {
-                builder
-            } else {
-                builder.tls_certs_only([])
-            };
-            builder
-                .user_agent(USER_AGENT)
-                .connect_timeout(settings.connect_timeout)
-                .pool_max_idle_per_host(0)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-        };
+        headers
+            .entry(AGENT)
+            .or_insert(HeaderValue::from_static(USER_AGENT));
         Ok(Self {
-            stream: builder().build()?,
-            post: builder().http1_only().build()?,
+            dialer: Dialer::new(settings.tls.as_ref(), settings.connect_timeout),
+            post: post_client(settings)?,
             headers,
             bearer_token_file: settings.bearer_token_file.clone(),
             answer_timeout: settings.connect_timeout,
@@ -85,36 +88,38 @@ impl Http {
     }
 
     /// GETs the stream, or POSTs where the request has a body; answers with the head, and the body to read on.
-    pub async fn open(self, request: Request) -> Result<(Answer, Response), Cause> {
-        let method = if request.body.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        let request = self.build(&self.stream, method, request).await?;
-        let response = self
-            .stream
-            .execute(request)
-            .await
-            .map_err(|error| cause::of_request(&error))?;
-        Ok((head(&response), response))
+    pub async fn open(self, request: Request) -> Attempt {
+        let mut told = Vec::new();
+        let outcome = self.connect_and_open(request, &mut told).await;
+        Attempt { told, outcome }
+    }
+
+    async fn connect_and_open(
+        &self,
+        request: Request,
+        told: &mut Vec<Event>,
+    ) -> Result<(Answer, Stream), Cause> {
+        let url = request.url.clone();
+        let mut request = self.build(Method::GET, request)?;
+        let line = self.dialer.dial(&url, told).await?;
+        address(&mut request, &url, line.is_h2)?;
+        let start = clock::now();
+        let ((status, headers), stream) = Stream::open(line, request).await?;
+        told.push(Event::Phase(Phase::Headers, clock::now() - start));
+        Ok((head(status, &headers), stream))
     }
 
     /// POSTs, or DELETEs where there is no body; reads the whole answer.
     pub async fn send(self, request: Request) -> Result<Answer, Cause> {
-        let method = if request.body.is_some() {
-            Method::POST
-        } else {
-            Method::DELETE
-        };
-        let request = self.build(&self.post, method, request).await?;
+        let request = self.build(Method::DELETE, request)?;
+        let request = reqwest::Request::try_from(request).map_err(|_| Cause::Other)?;
         let exchange = async {
             let response = self
                 .post
                 .execute(request)
                 .await
                 .map_err(|error| cause::of_request(&error))?;
-            let mut answer = head(&response);
+            let mut answer = head(response.status(), response.headers());
             answer.body = body(response).await?;
             Ok(answer)
         };
@@ -125,26 +130,72 @@ impl Http {
             .unwrap_or(Err(Cause::AnswerTimeout))
     }
 
-    async fn build(
-        &self,
-        client: &reqwest::Client,
-        method: Method,
-        request: Request,
-    ) -> Result<reqwest::Request, Cause> {
-        let mut builder = client
-            .request(method, request.url)
-            .headers(self.headers.clone());
+    /// The request, to its absolute URL: POST where there is a body, else `bare`.
+    fn build(&self, bare: Method, request: Request) -> Result<http::Request<String>, Cause> {
+        let mut headers = self.headers.clone();
         if let Some(file) = &self.bearer_token_file {
-            builder = builder.bearer_auth(token(file)?);
+            let value = format!("Bearer {}", token(file)?);
+            let mut value = HeaderValue::try_from(value).map_err(|_| Cause::Other)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
         }
         for (name, value) in request.headers {
-            builder = builder.header(name, value);
+            let value = HeaderValue::try_from(value).map_err(|_| Cause::Other)?;
+            headers.append(HeaderName::from_static(name), value);
         }
-        if let Some(body) = request.body {
-            builder = builder.body(body);
-        }
-        builder.build().map_err(|_| Cause::Other)
+        headers
+            .entry(ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        let body = request.body;
+        let method = if body.is_some() { Method::POST } else { bare };
+        let mut built = http::Request::new(body.unwrap_or_default());
+        *built.method_mut() = method;
+        *built.uri_mut() = Uri::try_from(request.url.as_str()).map_err(|_| Cause::Other)?;
+        *built.headers_mut() = headers;
+        Ok(built)
     }
+}
+
+/// Names the server as the protocol on the line does: path and `Host` (RFC 9112 section 3.2), or the whole URL
+/// and a length that h2 does not add.
+fn address(request: &mut http::Request<String>, url: &Url, is_h2: bool) -> Result<(), Cause> {
+    if is_h2 {
+        *request.version_mut() = Version::HTTP_2;
+        if !request.body().is_empty() {
+            let length = HeaderValue::from(request.body().len());
+            request.headers_mut().insert(CONTENT_LENGTH, length);
+        }
+        return Ok(());
+    }
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    };
+    let host = HeaderValue::try_from(host).map_err(|_| Cause::Other)?;
+    request.headers_mut().entry(HOST).or_insert(host);
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+    Ok(())
+}
+
+fn post_client(settings: &Settings) -> Result<reqwest::Client, BuildError> {
+    install_crypto();
+    let builder = reqwest::Client::builder();
+    let builder = match settings.tls.clone() {
+        Some(mut tls) => {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            builder.tls_backend_preconfigured(tls)
+        }
+        None => builder.tls_certs_only([]),
+    };
+    let builder = builder
+        .http1_only()
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(0)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy();
+    Ok(builder.build()?)
 }
 
 /// Makes ring the process's cryptography: reqwest takes the default, and panics where there is none.
@@ -162,6 +213,9 @@ pub enum BuildError {
     /// reqwest refused.
     #[error("cannot set up the HTTP client: {}", causes(.0))]
     Client(#[from] reqwest::Error),
+    /// The system's certificates cannot be loaded.
+    #[error("cannot load the system's certificates: {0}")]
+    Certificates(#[from] rustls::Error),
 }
 
 /// An error and its sources on one line: reqwest's own text says only that building failed.
@@ -184,21 +238,15 @@ fn token(file: &std::path::Path) -> Result<String, Cause> {
     Ok(text.trim().to_owned())
 }
 
-fn head(response: &Response) -> Answer {
-    let text = |name: HeaderName| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+fn head(status: StatusCode, headers: &HeaderMap) -> Answer {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let content_type = text(CONTENT_TYPE).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default();
     Answer {
-        status: response.status().as_u16(),
+        status: status.as_u16(),
         content_type: media_type.trim().to_ascii_lowercase(),
         session: text(HeaderName::from_static("mcp-session-id")).map(str::to_owned),
-        cookies: response
-            .headers()
+        cookies: headers
             .get_all(SET_COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok().map(str::to_owned))

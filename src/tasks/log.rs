@@ -52,6 +52,27 @@ impl LogTask {
         }
     }
 
+    /// Goes on where another task of the source ended, by what is configured now. Whoever asks `reading` for what to
+    /// store finds positions and counts of one moment meanwhile, too.
+    pub async fn take_up(
+        reading: Arc<Mutex<Reading>>,
+        source: &LogSource,
+        access: &[String],
+        error: &[String],
+        recorder: SourceRecorder,
+    ) -> Self {
+        {
+            let mut taken = reading.lock().await;
+            let left = taken.save();
+            *taken = Reading::new(source, access, error, recorder, Some(left));
+            taken.poll(clock::now());
+        }
+        Self {
+            reading,
+            watch: Watch::new(&[access, error].concat(), PERIOD),
+        }
+    }
+
     /// The source's state, for snapshots.
     pub fn reading(&self) -> Arc<Mutex<Reading>> {
         Arc::clone(&self.reading)

@@ -45,6 +45,11 @@ impl LegRecorder {
             }
             Event::ConnectFailed(reason) => tracing::warn!(canary, %leg, %reason, "no stream"),
             Event::SessionLost(cause) => tracing::warn!(canary, %leg, %cause, "session lost"),
+            Event::MissesWithoutCookies(count)
+                if self.metrics.observed().misses_without_cookies == *count =>
+            {
+                tracing::warn!(canary, %leg, "clients that keep no cookies lose their session");
+            }
             Event::Late => tracing::warn!(canary, %leg, "heartbeat late"),
             Event::Ended(end) | Event::EndedPaused(end) => self.ended(*end),
             _ => {}

@@ -30,6 +30,11 @@ impl Readings {
         self.lock().push(reading);
     }
 
+    /// From now on snapshots do not hold this source.
+    pub fn remove(&self, reading: &Arc<sync::Mutex<Reading>>) {
+        self.lock().retain(|one| !Arc::ptr_eq(one, reading));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<sync::Mutex<Reading>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,7 @@
 
 mod ends;
 mod eras;
+mod guest;
 mod listen;
 mod pause;
 mod play;
@@ -16,4 +17,5 @@ mod resting;
 mod sessions;
 mod sse;
 mod stream;
+mod survival;
 mod wire;

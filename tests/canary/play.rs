@@ -26,6 +26,10 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(leg: Leg, transport: Transport) -> Self {
+        Self::seeded(leg, transport, 7)
+    }
+
+    pub(crate) fn seeded(leg: Leg, transport: Transport, seed: u64) -> Self {
         let now = Instant::now();
         let settings = Settings {
             leg,
@@ -40,7 +44,7 @@ impl Play {
             affinity: Some((Duration::from_secs(600), 4)),
         };
         Self {
-            canary: Canary::new(settings, now, 7),
+            canary: Canary::new(settings, now, seed),
             now,
             events: vec![],
             actions: vec![],

@@ -1,4 +1,4 @@
-//! The eras on real sockets: a canary against a server that plays its part of each, as `tests/ends.rs` does
+//! The eras on real sockets: a canary against a server that plays its part of each, as `tests/ends` does
 //! for the ends.
 
 use std::collections::VecDeque;
@@ -155,7 +155,7 @@ fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> 
         headers: vec![],
         bearer_token_file: None,
         connect_timeout: settings.connect_timeout,
-        tls: false,
+        tls: None,
     });
     let (sender, receiver) = mpsc::channel();
     let stop = CancellationToken::new();
@@ -171,7 +171,12 @@ fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> 
     }
     stop.cancel();
     runtime.block_on(task).expect("a canary that leaves");
-    events.retain(|event| !matches!(event, Event::Bytes | Event::AffinityRequests(_)));
+    events.retain(|event| {
+        !matches!(
+            event,
+            Event::Bytes | Event::AffinityRequests(_) | Event::Phase(..)
+        )
+    });
     events
 }
 

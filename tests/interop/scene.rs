@@ -140,13 +140,17 @@ fn held(server: &Server, metrics: &str) -> Vec<Row> {
         if !direct.ends().is_empty() {
             heartbeat = format!("{heartbeat}, but ended uncut: {}", direct.ends());
         }
+        let mut affinity = proxy.affinity();
+        if direct.affinity() == "misses" {
+            affinity += ", and on the direct leg"; // One replica is there: a false alarm.
+        }
         Row {
             path,
             found,
             heartbeat,
             sigterm: String::new(),
             sigkill: String::new(),
-            affinity: proxy.affinity(),
+            affinity,
         }
     };
     server

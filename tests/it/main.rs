@@ -12,10 +12,14 @@
 
 mod dashboard;
 mod demo;
+mod guest;
 mod harness;
 mod inputs;
+mod matrix;
+mod reload;
 mod scenarios;
 mod startup;
 mod status;
+mod storage;
 mod support;
 mod syslog;

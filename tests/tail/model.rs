@@ -88,7 +88,7 @@ struct World {
 }
 
 fn text(line: u32) -> String {
-    format!("<{line:08}>\n")
+    format!("<{line:08}{:.<60}{line:08}>\n", "")
 }
 
 impl World {
@@ -302,9 +302,9 @@ impl World {
         while {
             let (found, more) = self.case.pass_and_more();
             for line in found {
-                let number = line.strip_prefix('<').and_then(|l| l.strip_suffix('>'));
-                if let Some(Ok(line)) = number.filter(|n| n.len() == 8).map(str::parse) {
-                    *self.counted.entry(line).or_default() += 1;
+                let number = line.get(1..9).and_then(|number| number.parse().ok());
+                if let Some(number) = number.filter(|number| text(*number).trim_end() == line) {
+                    *self.counted.entry(number).or_default() += 1;
                 }
             }
             more

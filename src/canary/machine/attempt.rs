@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::protocol::{Answer, Next, Protocol, Request};
-use crate::canary::{Event, Leg, LostCause, Transport};
+use crate::canary::{Event, Leg, Phase, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
@@ -14,6 +14,7 @@ const SESSION_FAILURES: u32 = 3;
 impl Canary {
     pub(super) fn begin(&mut self, now: Instant) {
         self.tell(Event::Connecting);
+        self.began_at = now;
         self.affinity.ask();
         self.state = State::Joining {
             deadline: now + 3 * self.settings.connect_timeout,
@@ -77,13 +78,13 @@ impl Canary {
             Reason::Http4xx
         };
         let was_good = self.session_was_good && reason == Reason::SessionLost;
-        self.forget_session();
         if !was_good {
+            self.forget_session();
             return self.fail(now, reason);
         }
         self.end_pause();
         // A client must ask for a new session, at once and without the lost one's id.
-        self.tell(Event::SessionLost(LostCause::Unknown));
+        self.lose_session();
         let next = self.protocol.begin();
         self.follow(now, next);
     }
@@ -95,11 +96,14 @@ impl Canary {
         if self.session_was_good {
             self.tell(Event::SessionKept);
         }
+        self.join(now);
         if self.paused.take().is_some() {
             self.tell(Event::Resumed);
         }
         self.session_was_good = self.protocol.has_session();
         self.next_affinity = self.affinity_due(now);
+        let handshake = now.saturating_duration_since(self.began_at);
+        self.tell(Event::Phase(Phase::Handshake, handshake));
         self.tell(Event::Held {
             transport: self.protocol.transport(),
             version: self.protocol.version(),
@@ -113,7 +117,7 @@ impl Canary {
         self.failures += 1;
         self.tell(Event::ConnectFailed(reason));
         self.drop_all();
-        if self.failures >= SESSION_FAILURES {
+        if self.failures >= SESSION_FAILURES && !self.is_nobody_there() {
             self.give_up_session();
         }
         if self.settings.transport == Transport::Auto && !self.protocol.has_session() {
@@ -188,6 +192,7 @@ impl Canary {
 
     /// Honours the pause that a server asks for.
     pub(super) fn heed(&mut self, answer: &Answer) {
+        self.heed_gateway(answer);
         if let Some(pause) = answer.retry_after {
             self.wish = pause.min(WISH_MAX);
         }
@@ -213,5 +218,6 @@ impl Canary {
     pub(super) fn forget_session(&mut self) {
         self.protocol.forget();
         self.session_was_good = false;
+        self.sessions.since = None;
     }
 }

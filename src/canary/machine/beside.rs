@@ -9,7 +9,7 @@ use crate::canary::protocol::{Answer, Next};
 use crate::canary::{Event, Leg};
 
 impl Canary {
-    pub(super) fn send_next(&mut self) {
+    pub(super) fn send_next(&mut self, now: Instant) {
         if self.in_flight.is_some() {
             return;
         }
@@ -19,6 +19,7 @@ impl Canary {
             } else {
                 Do::Delete
             };
+            self.use_session(now);
             self.act(action(request.clone()));
             self.in_flight = Some((purpose, request));
         }
@@ -43,17 +44,21 @@ impl Canary {
             }
             Purpose::Check => self.checked(now, answer),
             Purpose::Alive => self.alive_replied(now, answer),
-            Purpose::Affinity | Purpose::Answer if answer.is_session_refusal() => {
+            Purpose::Bare if answer.is_session_refusal() => self.count_bare_refused(),
+            Purpose::Bare if answer.status < 300 => self.count_found(),
+            Purpose::Affinity if answer.is_session_refusal() => {
+                self.count_refused();
+                self.affinity_refused(now);
+            }
+            Purpose::Answer if answer.is_session_refusal() => {
                 self.count_refused();
                 // An answer that the server waits for must reach the right replica.
-                if purpose == Purpose::Answer
-                    && self.affinity.is_open(self.settings.leg == Leg::Direct)
-                {
+                if self.affinity.is_open(self.settings.leg == Leg::Direct) {
                     self.outbox.push_front((purpose, request));
                 }
             }
             Purpose::Affinity | Purpose::Answer if answer.status < 300 => self.count_found(),
-            Purpose::Affinity | Purpose::Answer | Purpose::Farewell => {}
+            Purpose::Affinity | Purpose::Bare | Purpose::Answer | Purpose::Farewell => {}
         }
     }
 
@@ -61,6 +66,7 @@ impl Canary {
         let Some((purpose, _)) = self.in_flight.take() else {
             return;
         };
+        self.nobody_listens(cause);
         match (&self.state, purpose) {
             (State::Leaving { .. }, Purpose::Farewell) => self.state = State::Over,
             (State::Leaving { .. }, _) => self.farewell(),
@@ -79,9 +85,10 @@ impl Canary {
         self.tell_affinity(count);
     }
 
-    /// A refusal while the session's own stream is open is a miss; before that it proves nothing.
+    /// A refusal is certainly a miss while the stream is open without which there is no session; else only
+    /// once the id is known elsewhere.
     pub(super) fn count_refused(&mut self) {
-        if self.opened_at.is_some() {
+        if self.opened_at.is_some() && self.protocol.dies_with_stream() {
             let count = self.affinity.missed();
             self.tell_affinity(count);
         } else {
@@ -89,10 +96,22 @@ impl Canary {
         }
     }
 
+    fn count_bare_refused(&mut self) {
+        let is_certain = self.opened_at.is_some() && self.protocol.dies_with_stream();
+        self.affinity.refused_bare();
+        if is_certain {
+            let count = self.affinity.missed_bare();
+            self.tell_affinity(count);
+        }
+    }
+
     fn tell_affinity(&mut self, count: Count) {
         self.tell(Event::AffinityRequests(count.requests));
         if count.misses > 0 {
             self.tell(Event::AffinityMisses(count.misses));
+        }
+        if count.bare > 0 {
+            self.tell(Event::MissesWithoutCookies(count.bare));
         }
     }
 }

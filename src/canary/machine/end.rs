@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Canary, Purpose, State};
 use crate::canary::ending::{self, Cause, Evidence, Survival};
 use crate::canary::protocol::{Answer, Request};
-use crate::canary::{End, Event, Leg, LostCause};
+use crate::canary::{End, Event, Leg};
 use crate::reason::Reason;
 use crate::sse::Tail;
 
@@ -31,6 +31,7 @@ impl Canary {
         if self.is_no_end(now, evidence) {
             return;
         }
+        self.part(now, cause, tail);
         self.drop_all();
         if ending::needs_check(evidence.leg, cause, tail) && self.protocol.has_session() {
             self.state = State::Checking {
@@ -95,9 +96,9 @@ impl Canary {
 
     pub(super) fn conclude_check(&mut self, now: Instant, survival: Survival) {
         if let State::Checking { evidence, .. } = self.state {
-            if matches!(survival, Survival::Gone | Survival::Unreachable) {
-                self.forget_session();
-                self.tell(Event::SessionLost(LostCause::Unknown));
+            // Where no server is reached, the session is asked for again when one is.
+            if survival == Survival::Gone {
+                self.lose_session();
             }
             self.conclude(
                 now,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Canary, Purpose, State, WISH_MAX};
 use crate::canary::heartbeat::Overdue;
 use crate::canary::rpc::{self, Incoming};
-use crate::canary::{Event, Kind};
+use crate::canary::{Event, Kind, Phase};
 use crate::reason::Reason;
 use crate::sse::{Frame, Message};
 
@@ -14,6 +14,10 @@ const OUTBOX_MAX: usize = 16;
 
 impl Canary {
     pub(super) fn chunk(&mut self, now: Instant, bytes: &[u8]) {
+        if let Some(opened_at) = self.opened_at.filter(|_| !self.has_spoken) {
+            let wait = now.saturating_duration_since(opened_at);
+            self.tell(Event::Phase(Phase::FirstByte, wait));
+        }
         self.history.survive(self.heartbeats.silence(now));
         self.heartbeats.bytes(now);
         self.has_spoken = true;
@@ -91,9 +95,7 @@ impl Canary {
         if !self.outbox.is_empty() || self.in_flight.is_some() {
             return;
         }
-        for _ in 0..requests {
-            self.push_probe(Purpose::Affinity);
-        }
+        self.push_affinity(requests);
     }
 
     pub(super) fn affinity_due(&mut self, now: Instant) -> Option<Instant> {

@@ -9,6 +9,7 @@ mod end;
 mod held;
 mod pause;
 mod resting;
+mod session;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -126,6 +127,8 @@ enum Purpose {
     Handshake,
     Answer,
     Affinity,
+    /// The same without the proxy's cookies.
+    Bare,
     Check,
     /// Whether a server without a stream lives.
     Alive,
@@ -148,6 +151,7 @@ pub struct Canary {
     session_was_good: bool,
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
+    began_at: Instant,
     /// A server of the newest era that offers no stream, while an older era is asked for one.
     set_aside: Option<Protocol>,
     /// How the stream ended that its server may only have paused.
@@ -159,6 +163,7 @@ pub struct Canary {
     heartbeats: Heartbeats,
     history: History,
     affinity: Affinity,
+    sessions: session::Sessions,
     next_affinity: Option<Instant>,
     next_probe: u64,
     out: Vec<Output>,
@@ -179,6 +184,7 @@ impl Canary {
             session_was_good: false,
             in_flight: None,
             outbox: VecDeque::new(),
+            began_at: now,
             set_aside: None,
             paused: None,
             opened_at: None,
@@ -187,6 +193,7 @@ impl Canary {
             heartbeats: Heartbeats::new(settings.heartbeat, now),
             history: History::default(),
             affinity: Affinity::default(),
+            sessions: session::Sessions::default(),
             next_affinity: None,
             next_probe: rpc::INITIALIZE_ID + 1,
             settings,
@@ -198,7 +205,10 @@ impl Canary {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
         match input {
             Input::Opened(answer) => self.opened(now, &answer),
-            Input::OpenFailed(cause) => self.fail(now, ending::of_attempt(cause)),
+            Input::OpenFailed(cause) => {
+                self.nobody_listens(cause);
+                self.fail(now, ending::of_attempt(cause));
+            }
             Input::Chunk(bytes) => self.chunk(now, &bytes),
             Input::Ended(cause) => self.stream_ended(now, cause),
             Input::Replied(answer) => self.replied(now, &answer),
@@ -206,7 +216,7 @@ impl Canary {
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(now),
         }
-        self.send_next();
+        self.send_next(now);
         std::mem::take(&mut self.out)
     }
 

@@ -1,17 +1,14 @@
 //! Streams that a server ends without meaning it: polling after SEP-1699, and streams that never were.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Canary;
 use super::end::SUCCESS_AGE;
 use crate::canary::ending::{self, Cause, Evidence};
+use crate::canary::survival::STILLBORN;
 use crate::canary::{End, Event};
 use crate::reason::Reason;
 use crate::sse::Tail;
-
-/// A stream that ends cleanly this soon, without a byte, was none: the server meant 405, or a 409 that its
-/// framework could not say any more after the 200.
-const STILLBORN: Duration = Duration::from_secs(1);
 
 impl Canary {
     /// Whether a clean end is something else than the stream's; then it was dealt with.
@@ -37,6 +34,7 @@ impl Canary {
             // Asked to go on from a place that it does not know, rmcp answers with an empty stream.
             self.protocol.forget_place();
         }
+        self.part(now, evidence.cause, evidence.tail);
         self.tell(Event::Paused);
         self.paused = Some(evidence);
         self.drop_all();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Canary, Purpose, State};
 use crate::canary::protocol::Answer;
-use crate::canary::{Event, Leg, LostCause};
+use crate::canary::{Event, Leg};
 
 /// How often it is asked, at most.
 const ASK_EVERY: Duration = Duration::from_secs(60);
@@ -20,6 +20,7 @@ impl Canary {
         self.failures = 0;
         self.backoff.reset();
         self.session_was_good = self.protocol.has_session();
+        self.join(now);
         self.next_affinity = self.affinity_due(now);
         self.tell(Event::NoStream {
             transport: self.protocol.transport(),
@@ -81,8 +82,7 @@ impl Canary {
             return self.push_probe(Purpose::Alive);
         }
         self.affinity.concludes_gone(direct);
-        self.forget_session();
-        self.tell(Event::SessionLost(LostCause::Unknown));
+        self.lose_session();
         self.wake(now);
     }
 

@@ -274,6 +274,11 @@ impl Protocol {
         self.delete().is_some()
     }
 
+    /// Whether the session ends with its stream, so that an open stream proves that it lives.
+    pub fn dies_with_stream(&self) -> bool {
+        matches!(self, Self::HttpSse(_))
+    }
+
     /// Whether requests carry a session at all, so that affinity can be watched.
     pub fn has_affinity(&self) -> bool {
         matches!(self, Self::HttpSse(_)) || self.has_session()

@@ -1,5 +1,7 @@
 //! A leg and its plan: whether a new configuration leaves it as it is, and what goes when another takes its place.
 
+use std::sync::atomic::Ordering;
+
 use super::{LegMetrics, LegPlan};
 use crate::label::Label;
 
@@ -9,14 +11,16 @@ impl LegMetrics {
         self.canary == plan.canary && self.leg == plan.leg
     }
 
-    /// Whether the plan is for this leg, and as it was.
+    /// Whether the plan is for this leg and as it was, and its tasks still run.
     pub(in crate::metrics) fn is_planned(&self, plan: &LegPlan<'_>) -> bool {
         let before = (self.wanted, self.configured);
-        self.is_for(plan) && before == (plan.streams, plan.interval)
+        let as_before = self.is_for(plan) && before == (plan.streams, plan.interval);
+        as_before && !self.is_retired.load(Ordering::Relaxed)
     }
 
     /// Takes away what holds for its streams only, which have ended: another handle takes its place.
-    pub(in crate::metrics) fn retire(&self) {
+    pub fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
         let observed = self.observed();
         let leg = [self.canary.as_str(), self.leg.as_str()];
         if observed.interval.is_some() {

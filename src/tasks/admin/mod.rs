@@ -5,6 +5,7 @@
 //! limits: half a request head holds its connection, and shutdown, for ever.
 //! What is answered is in [`routes`]; this file knows nothing of it.
 
+mod lifecycle;
 pub mod routes;
 pub mod scrapes;
 #[cfg(test)]

@@ -15,14 +15,16 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::lifecycle;
 use super::scrapes::Scrapes;
 use crate::status::{Status, page};
 use crate::tasks::clock;
+use crate::tasks::reload::Door;
 
 /// The text format's version 0.0.4, as Prometheus negotiates it.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -38,6 +40,7 @@ pub struct Views {
     status: Arc<dyn Fn() -> Status + Send + Sync>,
     scrapes: Arc<Scrapes>,
     ready: Arc<AtomicBool>,
+    reload: Option<Door>,
 }
 
 impl Views {
@@ -52,7 +55,18 @@ impl Views {
             status: Arc::new(status),
             scrapes: Arc::default(),
             ready: Arc::default(),
+            reload: None,
         }
+    }
+
+    /// Allows `/-/reload`, which asks at this door.
+    pub fn allow_reload(mut self, door: Door) -> Self {
+        self.reload = Some(door);
+        self
+    }
+
+    pub(super) fn reload(&self) -> Option<&Door> {
+        self.reload.as_ref()
     }
 
     /// The scrapes seen so far.
@@ -83,6 +97,7 @@ pub fn router(views: Views) -> Router {
         .route("/api/v1/status", get(status_json))
         .route("/-/healthy", get("Healthy.\n"))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(lifecycle::reload).put(lifecycle::reload))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(with_safe_headers))

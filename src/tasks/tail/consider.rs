@@ -207,6 +207,7 @@ impl Follower {
                 None => compressed::copy_of(sight, self.hidden(&sight.base))?.unwrap_or(id),
             };
             self.memory.copy(id, of, now);
+            self.memory.keep(&sight.base, now);
             return Ok(());
         }
         // Whatever comes of it, it is not looked at again.

@@ -223,6 +223,21 @@ impl Memory {
             .collect()
     }
 
+    /// What is missing of a log may still turn up.
+    pub(super) fn keep(&mut self, base: &Path, now: Instant) {
+        let path = base.to_string_lossy();
+        for known in self
+            .known
+            .values_mut()
+            .filter(|known| known.position.path == path)
+        {
+            known.sighted = now;
+        }
+        for cut in self.cuts.iter_mut().filter(|cut| is_same(&cut.base, base)) {
+            cut.since = now;
+        }
+    }
+
     /// What was missing is found, from `offset` on; that is all of it, unless the copy ends before.
     pub(super) fn found(&mut self, missing: &Position, offset: u64) {
         if offset < missing.offset() {

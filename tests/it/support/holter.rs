@@ -9,7 +9,7 @@ use super::scrape::Scrape;
 use super::{eventually, http};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus};
 use tempfile::TempDir;
 
@@ -23,8 +23,14 @@ pub(crate) struct Holter {
 impl Holter {
     /// Starts it with `configuration` and waits until it says where it listens.
     pub(crate) fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(configuration: &str, flags: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = command(folder.path(), configuration);
+        command.args(flags);
         let process = Process::start("holter", folder.path(), &mut command);
         Self::running(process, folder)
     }
@@ -44,6 +50,16 @@ impl Holter {
             process,
             folder,
         }
+    }
+
+    /// Its configuration file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder().join("holter.yaml")
+    }
+
+    /// The folder of that.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the `key` (`syslog`, `error_syslog`) of a source listens, as it said at its start.
@@ -132,6 +148,25 @@ impl Holter {
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         self.process.stderr()
+    }
+
+    /// Starts it so that it stores what it counts in `storage`.
+    pub(crate) fn storing(configuration: &str, storage: &Path) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = command(folder.path(), configuration);
+        command.arg("--storage.path").arg(storage);
+        let mut process = Process::start("holter", folder.path(), &mut command);
+        let address = process.wait_until("its address", |p| listening(&p.stderr()));
+        Self {
+            address,
+            process,
+            folder,
+        }
+    }
+
+    /// SIGKILL: it gets no chance to store anything.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// SIGTERM.

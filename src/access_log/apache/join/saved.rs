@@ -60,3 +60,70 @@ impl Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access_log::event::Closed;
+    use crate::access_log::{ClientConnection, Record};
+    use crate::reason::Reason;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs some moment to begin"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    const ENTRY: &[u8] = b"[Fri Nov 20 10:00:51.000000 2026] [x:error] [pid 1:tid 2] (104)Connection reset by peer: [client 10.0.0.9:4321] [id Z1] AH01110: error reading response";
+
+    /// Joins a stream and its entry in both orders, with a restart between them.
+    fn check(record: &Record<'_>) {
+        let closed = Closed {
+            line: 1,
+            reason: Reason::Unknown,
+            duration: None,
+            upstream: None,
+        };
+        for stream_first in [true, false] {
+            let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+            if stream_first {
+                join.stream(now, record, closed.clone(), &mut out);
+            } else {
+                join.error(now, ENTRY, &mut out).unwrap();
+            }
+            let stored = serde_json::to_string(&join.save()).unwrap();
+            let head: Vec<String> = b"10.0.0.9".iter().map(u8::to_string).collect();
+            assert!(!stored.contains(&head.join(",")), "{stored}");
+            let mut join = Joiner::new(true);
+            join.resume(now, serde_json::from_str(&stored).unwrap());
+            if stream_first {
+                join.error(now, ENTRY, &mut out).unwrap();
+            } else {
+                join.stream(now, record, closed.clone(), &mut out);
+            }
+            let expected = closed.clone().because(Reason::ServerReset);
+            assert_eq!(out, [expected], "stream first: {stream_first}");
+        }
+    }
+
+    #[test]
+    fn a_stream_and_its_entry_meet_across_a_restart() {
+        let record = Record {
+            status: Some(200),
+            client: Some(b"10.0.0.9"),
+            client_connection: Some(ClientConnection::Closed),
+            ended_us: Some(1_795_168_851_000_000),
+            ..Record::default()
+        };
+        check(&Record {
+            client_port: Some(4321),
+            ..record
+        });
+        check(&Record {
+            error_id: Some(b"Z1"),
+            ..record
+        });
+    }
+}

@@ -60,3 +60,58 @@ impl Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access_log::Record;
+    use crate::access_log::event::Closed;
+    use crate::reason::Reason;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs some moment to begin"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    const ENTRY: &[u8] = br#"{"level":"error","ts":1795169153.0,"logger":"http.handlers.reverse_proxy","msg":"aborting with incomplete response","error":"reading: read tcp 10.0.0.1:1->10.0.0.2:80: read: connection reset by peer"}"#;
+
+    #[test]
+    fn a_stream_and_its_entry_meet_across_a_restart() {
+        let record = Record {
+            status: Some(200),
+            client: Some(b"10.0.0.9"),
+            client_port: Some(4321),
+            ended_us: Some(1_795_169_153_000_100),
+            ..Record::default()
+        };
+        let closed = Closed {
+            line: 1,
+            reason: Reason::Unknown,
+            duration: None,
+            upstream: None,
+        };
+        for stream_first in [true, false] {
+            let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+            if stream_first {
+                join.stream(now, &record, closed.clone(), &mut out);
+            } else {
+                join.error(now, ENTRY, &mut out).unwrap();
+            }
+            let stored = serde_json::to_string(&join.save()).unwrap();
+            let address: Vec<String> = b"10.0.0.9".iter().map(u8::to_string).collect();
+            assert!(!stored.contains(&address.join(",")), "{stored}");
+            let mut join = Joiner::new(true);
+            join.resume(now, serde_json::from_str(&stored).unwrap());
+            if stream_first {
+                join.error(now, ENTRY, &mut out).unwrap();
+            } else {
+                join.stream(now, &record, closed.clone(), &mut out);
+            }
+            let expected = closed.clone().because(Reason::ServerReset);
+            assert_eq!(out, [expected], "stream first: {stream_first}");
+        }
+    }
+}

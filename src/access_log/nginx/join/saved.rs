@@ -60,3 +60,70 @@ impl Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::error::{Entry, Phase};
+    use super::*;
+    use crate::access_log::Record;
+    use crate::access_log::event::Closed;
+    use crate::reason::Reason;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs some moment to begin"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// A joiner that goes on from what another one held, as it was stored.
+    fn restarted(join: &Joiner, now: Instant) -> Joiner {
+        let stored = serde_json::to_string(&join.save()).unwrap();
+        assert!(!stored.contains("secret"), "{stored}");
+        let mut next = Joiner::new(true);
+        next.resume(now, serde_json::from_str(&stored).unwrap());
+        assert_eq!(next.save(), join.save());
+        next
+    }
+
+    #[test]
+    fn a_stream_and_its_entry_meet_across_a_restart() {
+        let record = Record {
+            status: Some(200),
+            completed: Some(true),
+            connection: Some(42),
+            upstream: Some(b"unix:/run/a.sock"),
+            ..Record::default()
+        };
+        let closed = Closed {
+            line: 1,
+            reason: Reason::Unknown,
+            duration: None,
+            upstream: None,
+        };
+        let entry = Entry {
+            connection: 42,
+            reason: Reason::IdleTimeout,
+            phase: Phase::Body,
+            request: Some(b"GET /secret HTTP/1.1"),
+            upstream: Some(b"unix:/run/a.sock:/secret?sessionId=secret"),
+        };
+        for stream_first in [true, false] {
+            let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+            if stream_first {
+                join.stream(now, &record, closed.clone(), &mut out);
+            } else {
+                join.entry(now, 0, &entry, &mut out);
+            }
+            let mut join = restarted(&join, now);
+            if stream_first {
+                join.entry(now, 0, &entry, &mut out);
+            } else {
+                join.stream(now, &record, closed.clone(), &mut out);
+            }
+            let expected = closed.clone().because(Reason::IdleTimeout);
+            assert_eq!(out, [expected], "stream first: {stream_first}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! From a URL to a connection: resolve, connect, TLS; each phase timed, under one limit.
+//!
+//! Every stream gets a connection of its own, without proxy variables of the environment, without a TLS session
+//! resumed from an earlier one. Knows no HTTP beyond the names that ALPN carries.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::ConfigVerifierExt;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+use url::{Host, Url};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::{cause, clock};
+use crate::canary::ending::Cause;
+use crate::canary::{Event, Phase};
+
+/// What HTTP is spoken over.
+pub type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// HTTP/2 in ALPN (RFC 9113 section 3.1).
+const H2: &[u8] = b"h2";
+
+/// The most addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// A silent connection is probed after this long, this often, and given up after [`USER_TIMEOUT`] without
+/// an acknowledgement: a dead peer is found although nothing is sent. reqwest has the same.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// TLS as the system trusts it.
+///
+/// # Errors
+///
+/// When the system's certificates cannot be loaded.
+pub fn system_tls() -> Result<ClientConfig, rustls::Error> {
+    super::http::install_crypto();
+    ClientConfig::with_platform_verifier()
+}
+
+/// A connection that is ready for a request.
+#[derive(Debug)]
+pub struct Line {
+    /// The bytes.
+    pub io: Io,
+    /// Whether the server chose HTTP/2.
+    pub is_h2: bool,
+}
+
+/// Makes connections.
+#[derive(Clone)]
+pub struct Dialer {
+    tls: Option<TlsConnector>,
+    limit: Duration,
+}
+
+impl Dialer {
+    /// Connections within `limit`, name resolution and TLS included; `https` needs `tls`.
+    pub fn new(tls: Option<&ClientConfig>, limit: Duration) -> Self {
+        let tls = tls.map(|config| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+            // A resumed session shows the certificate of the first one, and its handshake is another.
+            config.resumption = Resumption::disabled();
+            TlsConnector::from(Arc::new(config))
+        });
+        Self { tls, limit }
+    }
+
+    /// Connects. The phases that were completed are told even where a later one fails.
+    ///
+    /// # Errors
+    ///
+    /// The phase that failed, as far as [`Cause`] tells phases apart.
+    pub async fn dial(&self, url: &Url, told: &mut Vec<Event>) -> Result<Line, Cause> {
+        let deadline = clock::now() + self.limit;
+        let addresses = resolve(url, deadline, told).await?;
+        let start = clock::now();
+        let socket = connect(&addresses, deadline).await?;
+        told.push(Event::Phase(Phase::Connect, clock::now() - start));
+        match (&self.tls, url.scheme()) {
+            (_, "http") => Ok(Line {
+                io: Either::Left(socket),
+                is_h2: false,
+            }),
+            (Some(tls), "https") => secure(tls, url, socket, deadline, told).await,
+            _ => Err(Cause::Tls),
+        }
+    }
+}
+
+async fn resolve(
+    url: &Url,
+    deadline: Instant,
+    told: &mut Vec<Event>,
+) -> Result<Vec<SocketAddr>, Cause> {
+    let port = url.port_or_known_default().unwrap_or(443);
+    let name = match url.host() {
+        Some(Host::Domain(name)) => name,
+        Some(Host::Ipv4(address)) => return Ok(vec![(address, port).into()]),
+        Some(Host::Ipv6(address)) => return Ok(vec![(address, port).into()]),
+        None => return Err(Cause::Dns),
+    };
+    let start = clock::now();
+    let found = within(deadline, tokio::net::lookup_host((name, port))).await;
+    let addresses: Vec<_> = match found {
+        Some(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
+        Some(Err(_)) | None => return Err(Cause::Dns),
+    };
+    told.push(Event::Phase(Phase::Dns, clock::now() - start));
+    Ok(addresses)
+}
+
+/// Tries one address after the other; those left share the time that is left. The last failure counts.
+async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Cause> {
+    let mut cause = Cause::Dns;
+    for (tried, address) in addresses.iter().enumerate() {
+        let now = clock::now();
+        let left = deadline.saturating_duration_since(now);
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+        match within(now + share, TcpStream::connect(address)).await {
+            Some(Ok(socket)) => return prepare(socket),
+            Some(Err(error)) => cause = cause::of_connect(&error),
+            None => cause = Cause::ConnectTimeout,
+        }
+    }
+    Err(cause)
+}
+
+fn prepare(socket: TcpStream) -> Result<TcpStream, Cause> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    let options = SockRef::from(&socket);
+    socket
+        .set_nodelay(true)
+        .and_then(|()| options.set_tcp_keepalive(&keepalive))
+        .and_then(|()| options.set_tcp_user_timeout(Some(USER_TIMEOUT)))
+        .map_err(|error| cause::of_connect(&error))?;
+    Ok(socket)
+}
+
+async fn secure(
+    tls: &TlsConnector,
+    url: &Url,
+    socket: TcpStream,
+    deadline: Instant,
+    told: &mut Vec<Event>,
+) -> Result<Line, Cause> {
+    let name = server_name(url).ok_or(Cause::Tls)?;
+    let start = clock::now();
+    let stream = within(deadline, tls.connect(name, socket))
+        .await
+        .ok_or(Cause::ConnectTimeout)?
+        .map_err(|error| cause::of_connect(&error))?;
+    told.push(Event::Phase(Phase::Tls, clock::now() - start));
+    let (_, session) = stream.get_ref();
+    let leaf = session.peer_certificates().and_then(<[_]>::first);
+    told.extend(
+        leaf.and_then(|leaf| not_after(leaf))
+            .map(Event::Certificate),
+    );
+    Ok(Line {
+        is_h2: session.alpn_protocol() == Some(H2),
+        io: Either::Right(Box::new(stream)),
+    })
+}
+
+fn server_name(url: &Url) -> Option<ServerName<'static>> {
+    match url.host()? {
+        Host::Domain(name) => ServerName::try_from(name.to_owned()).ok(),
+        Host::Ipv4(address) => Some(ServerName::IpAddress(address.into())),
+        Host::Ipv6(address) => Some(ServerName::IpAddress(address.into())),
+    }
+}
+
+/// When a certificate expires (RFC 5280 section 4.1.2.5).
+fn not_after(der: &[u8]) -> Option<SystemTime> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let validity = certificate.tbs_certificate().validity();
+    Some(validity.not_after.to_system_time())
+}
+
+/// `None` when the deadline passed first.
+async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(deadline.into(), work).await.ok()
+}
