@@ -43,7 +43,7 @@ fn the_component_adds_a_native_sidecar_and_keeps_the_rest() {
     assert_eq!(names("/initContainers"), ["holter"]);
     assert_eq!(names("/containers"), ["server", "nginx"]);
     let volumes = names("/volumes");
-    assert_eq!(volumes.len(), 4, "{volumes:?}");
+    assert_eq!(volumes.len(), 5, "{volumes:?}");
 
     let sidecar = &items(pod, "/initContainers")[0];
     assert_eq!(string(sidecar, "/restartPolicy"), "Always");
@@ -53,11 +53,14 @@ fn the_component_adds_a_native_sidecar_and_keeps_the_rest() {
         sidecar.get("readinessProbe").is_none(),
         "it would decide the Pod's readiness"
     );
-    assert!(
-        items(sidecar, "/volumeMounts")
-            .iter()
-            .all(|mount| mount["readOnly"] == true)
-    );
+    let mounts = items(sidecar, "/volumeMounts").iter();
+    let written: Vec<_> = mounts
+        .filter(|mount| mount["readOnly"] != true)
+        .map(|mount| string(mount, "/mountPath"))
+        .collect();
+    assert_eq!(written, ["/var/lib/holter"]);
+    let stores = serde_json::json!("--storage.path=/var/lib/holter");
+    assert!(items(sidecar, "/args").contains(&stores));
     assert!(
         sidecar.pointer("/resources/limits/cpu").is_none(),
         "throttling looks like heartbeat gaps"
