@@ -14,8 +14,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use holter::access_log::nginx::Format;
 use holter::canary::Leg;
+use holter::cli::Cli;
 use holter::config::Config;
 use holter::lab::proxy::LOG_FORMAT;
 use holter::metrics::{LegPlan, Metrics};
@@ -269,4 +271,22 @@ fn files_stay_readable() {
             path.display()
         );
     }
+}
+
+/// The README names every flag of the sidecar in its table, and none that there is not.
+#[test]
+fn the_readme_lists_every_flag() {
+    let readme = read(&root("README.md"));
+    let rows = readme.lines().filter(|line| line.starts_with("| `--"));
+    let named = Regex::new("`(--[a-z.-]+)").unwrap();
+    let listed: BTreeSet<String> = rows
+        .flat_map(|row| named.captures_iter(row).map(|found| found[1].to_owned()))
+        .collect();
+    let command = Cli::command();
+    let flags: BTreeSet<String> = command
+        .get_arguments()
+        .filter_map(|flag| flag.get_long())
+        .map(|long| format!("--{long}"))
+        .collect();
+    assert_eq!(listed, flags);
 }
