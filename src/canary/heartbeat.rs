@@ -11,9 +11,9 @@ label! {
     pub enum Kind {
         /// A comment line of the event stream.
         Comment => "comment",
-        /// An event that is no JSON-RPC message, for example one named `heartbeat`.
+        /// An event or message that is no JSON-RPC, for example one named `heartbeat`.
         Event => "event",
-        /// A JSON-RPC `ping` request.
+        /// A JSON-RPC `ping` request, or a Ping or Pong frame of a WebSocket.
         Ping => "ping",
         /// Any other JSON-RPC message: traffic, not a heartbeat, but a sign of life.
         Data => "data",

@@ -14,6 +14,7 @@ use super::stream::Stream;
 use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
 use crate::canary::protocol::Answer;
+use crate::canary::protocol::websocket::Frame;
 use crate::canary::{Event, Settings};
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -45,6 +46,7 @@ pub async fn run(
             }
         }
     }
+    wire.farewell().await;
 }
 
 /// The stream, the request for it, and the one request beside it.
@@ -53,6 +55,8 @@ struct Wire {
     opening: InFlight<Attempt>,
     stream: Option<Stream>,
     beside: InFlight<Result<Answer, Cause>>,
+    /// A WebSocket that is being closed.
+    leaving: InFlight<()>,
 }
 
 impl Wire {
@@ -62,6 +66,7 @@ impl Wire {
             opening: None,
             stream: None,
             beside: None,
+            leaving: None,
         }
     }
 
@@ -71,40 +76,72 @@ impl Wire {
                 self.stream = None;
                 self.opening = Some(Box::pin(self.http.clone().open(request)));
             }
+            Do::Upgrade(request) => {
+                self.opening = Some(Box::pin(self.http.clone().upgrade(request)));
+            }
+            Do::Say(text) => {
+                if let Some(stream) = &mut self.stream {
+                    stream.say(text);
+                }
+            }
             Do::Post(request) | Do::Delete(request) => {
                 self.beside = Some(Box::pin(self.http.clone().send(request)));
             }
-            Do::Close => (self.opening, self.stream) = (None, None),
+            Do::Close => {
+                self.opening = None;
+                self.leave();
+            }
             Do::Abandon => self.beside = None,
         }
     }
 
     /// Whatever happens next. Pending for ever where nothing is under way.
     async fn next(&mut self, record: &mut impl FnMut(&Event)) -> Input {
-        tokio::select! {
-            biased;
-            Attempt { told, outcome } = poll(&mut self.opening) => {
-                self.opening = None;
-                told.iter().for_each(record);
-                match outcome {
-                    Ok((answer, stream)) => {
-                        self.stream = Some(stream);
-                        Input::Opened(answer)
+        loop {
+            return tokio::select! {
+                biased;
+                () = poll(&mut self.leaving) => {
+                    self.leaving = None;
+                    continue;
+                }
+                Attempt { told, outcome } = poll(&mut self.opening) => {
+                    self.opening = None;
+                    told.iter().for_each(record);
+                    match outcome {
+                        Ok((answer, stream)) => {
+                            self.stream = stream;
+                            Input::Opened(answer)
+                        }
+                        Err(cause) => Input::OpenFailed(cause),
                     }
-                    Err(cause) => Input::OpenFailed(cause),
                 }
-            }
-            replied = poll(&mut self.beside) => {
-                self.beside = None;
-                replied.map_or_else(Input::ReplyFailed, Input::Replied)
-            }
-            chunk = chunk(&mut self.stream) => {
-                if matches!(chunk, Input::Ended(_)) {
-                    // Not to be asked again once it has ended.
-                    self.stream = None;
+                replied = poll(&mut self.beside) => {
+                    self.beside = None;
+                    replied.map_or_else(Input::ReplyFailed, Input::Replied)
                 }
-                chunk
-            }
+                input = next(&mut self.stream) => {
+                    match input {
+                        // Not to be asked again once it has ended.
+                        Input::Ended(_) => self.stream = None,
+                        Input::Frame(Frame::Close(_)) => self.leave(),
+                        _ => {}
+                    }
+                    input
+                }
+            };
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(leaving) = self.stream.take().and_then(Stream::leave) {
+            self.leaving = Some(Box::pin(leaving));
+        }
+    }
+
+    /// Lets a WebSocket that is being closed come to its end, which is limited.
+    async fn farewell(mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.await;
         }
     }
 }
@@ -116,9 +153,9 @@ async fn poll<T>(in_flight: &mut InFlight<T>) -> T {
     }
 }
 
-async fn chunk(stream: &mut Option<Stream>) -> Input {
+async fn next(stream: &mut Option<Stream>) -> Input {
     match stream {
-        Some(stream) => stream.chunk().await.map_or_else(Input::Ended, Input::Chunk),
+        Some(stream) => stream.next().await,
         None => pending().await,
     }
 }

@@ -16,7 +16,7 @@ use reqwest::Response;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::dial::Dialer;
+use super::dial::{Dialer, Line};
 use super::stream::Stream;
 use super::{cause, clock};
 use crate::canary::ending::Cause;
@@ -57,8 +57,8 @@ pub struct Http {
 pub struct Attempt {
     /// The phases that were completed and the certificate that was seen, whatever the outcome.
     pub told: Vec<Event>,
-    /// The head and the stream behind it.
-    pub outcome: Result<(Answer, Stream), Cause>,
+    /// The head and the stream behind it; none behind a WebSocket that was refused.
+    pub outcome: Result<(Answer, Option<Stream>), Cause>,
 }
 
 impl Http {
@@ -94,19 +94,50 @@ impl Http {
         Attempt { told, outcome }
     }
 
+    /// GETs the upgrade to a WebSocket; answers with the head, and the WebSocket where it was granted.
+    pub async fn upgrade(self, request: Request) -> Attempt {
+        let mut told = Vec::new();
+        let outcome = self.connect_and_upgrade(request, &mut told).await;
+        Attempt { told, outcome }
+    }
+
     async fn connect_and_open(
         &self,
         request: Request,
         told: &mut Vec<Event>,
-    ) -> Result<(Answer, Stream), Cause> {
-        let url = request.url.clone();
-        let mut request = self.build(Method::GET, request)?;
-        let line = self.dialer.dial(&url, told).await?;
-        address(&mut request, &url, line.is_h2)?;
+    ) -> Result<(Answer, Option<Stream>), Cause> {
+        let (line, request) = self.connect(&self.dialer, request, told).await?;
         let start = clock::now();
         let ((status, headers), stream) = Stream::open(line, request).await?;
         told.push(Event::Phase(Phase::Headers, clock::now() - start));
+        Ok((head(status, &headers), Some(stream)))
+    }
+
+    async fn connect_and_upgrade(
+        &self,
+        request: Request,
+        told: &mut Vec<Event>,
+    ) -> Result<(Answer, Option<Stream>), Cause> {
+        let dialer = self.dialer.clone().h1_only();
+        let (line, request) = self.connect(&dialer, request, told).await?;
+        let start = clock::now();
+        let ((status, headers), stream) = Stream::upgrade(line, request).await?;
+        told.push(Event::Phase(Phase::Headers, clock::now() - start));
         Ok((head(status, &headers), stream))
+    }
+
+    /// A connection, and the request as it is said on it.
+    async fn connect(
+        &self,
+        dialer: &Dialer,
+        request: Request,
+        told: &mut Vec<Event>,
+    ) -> Result<(Line, http::Request<String>), Cause> {
+        let url = request.url.clone();
+        let mut request = self.build(Method::GET, request)?;
+        let line = dialer.dial(&url, told).await?;
+        address(&mut request, &url, line.is_h2)?;
+        Ok((line, request))
     }
 
     /// POSTs, or DELETEs where there is no body; reads the whole answer.

@@ -25,3 +25,4 @@ pub mod syslog;
 pub mod tail;
 mod unwrap;
 pub mod wake;
+mod websocket;

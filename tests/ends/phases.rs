@@ -8,17 +8,25 @@ use crate::hold::Canary;
 use crate::server::Speaks::{H1, H1OverTls};
 use crate::server::Step::Fin;
 use crate::server::{Script, Server, Speaks, send};
+use crate::websocket;
 
 const BODY: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n8\r\n: beat\n\n\r\n0\r\n\r\n";
 
 /// What a canary tells of a stream until its end.
 fn told(speaks: Speaks) -> Vec<Event> {
+    events(Script::new(vec![send(BODY), Fin]).over(speaks))
+}
+
+fn events(script: Script) -> Vec<Event> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
-    let server = Server::start(Script::new(vec![send(BODY), Fin]).over(speaks));
+    let server = Server::start(script);
     let canary = Canary::start(server.target());
     let mut events = Vec::new();
-    canary.first_end(|event| events.push(event));
+    canary.first_end(|event| {
+        server.hear(&event);
+        events.push(event);
+    });
     runtime.block_on(canary.stop());
     events
 }
@@ -38,6 +46,9 @@ fn each_phase_is_told_once() {
     assert_eq!(plain, [Connect, Headers, Handshake, FirstByte]);
     let secure = phases(&told(H1OverTls));
     assert_eq!(secure, [Connect, Tls, Headers, Handshake, FirstByte]);
+    // A WebSocket speaks before it is held, as HTTP+SSE does.
+    let socket = phases(&events(websocket::closes(b"").over(H1OverTls)));
+    assert_eq!(socket, [Connect, Tls, Headers, FirstByte, Handshake]);
 }
 
 #[test]
