@@ -4,6 +4,7 @@
 
 use super::support::eventually;
 use super::support::holter::Holter;
+use super::support::relay::{Fault, reset};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +17,7 @@ const BEAT: Duration = Duration::from_millis(200);
 
 /// What the host answers to requests for a stream.
 #[derive(Clone, Copy)]
-enum Mood {
+pub(crate) enum Mood {
     /// Streams that beat, for as long as the guest stays.
     Well,
     /// The first stream says `retry: 3000` and ends cleanly.
@@ -33,6 +34,9 @@ struct Guestbook {
     /// Streams by session.
     held: BTreeMap<u64, usize>,
     sessions: BTreeSet<u64>,
+    beats: usize,
+    /// How it crashed, if it did, and how often.
+    crash: (usize, Option<Fault>),
     most_sessions: usize,
     minted: u64,
     deleted: usize,
@@ -43,13 +47,13 @@ struct Guestbook {
 }
 
 #[derive(Clone)]
-struct Host {
-    address: SocketAddr,
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
     book: Arc<Mutex<Guestbook>>,
 }
 
 impl Host {
-    fn start(mood: Mood) -> Self {
+    pub(crate) fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let host = Self {
             address: listener.local_addr().expect("bound"),
@@ -64,6 +68,19 @@ impl Host {
             }
         });
         host
+    }
+
+    /// Beats sent, on all streams.
+    pub(crate) fn beats(&self) -> usize {
+        self.read(|book| book.beats)
+    }
+
+    /// Streams break and sessions are forgotten, as when the process dies and is started again.
+    pub(crate) fn crash(&self, fault: Fault) {
+        self.read(|book| {
+            book.sessions.clear();
+            book.crash = (book.crash.0 + 1, Some(fault));
+        });
     }
 
     fn read<T>(&self, look: impl FnOnce(&mut Guestbook) -> T) -> T {
@@ -152,7 +169,7 @@ impl Host {
         let result = if count == 1 && matches!(mood, Mood::Retry) {
             socket.write_all(b"d\r\nretry: 3000\n\n\r\n0\r\n\r\n")
         } else {
-            beat(&mut socket)
+            self.beat(&mut socket)
         };
         self.read(|book| {
             *book.held.entry(id).or_default() -= 1;
@@ -161,26 +178,35 @@ impl Host {
         result
     }
 
+    /// Beats until the guest hangs up, or the host crashes.
+    fn beat(&self, socket: &mut TcpStream) -> std::io::Result<()> {
+        socket.set_read_timeout(Some(BEAT))?;
+        let crashes = self.read(|book| book.crash.0);
+        loop {
+            socket.write_all(b"8\r\n: beat\n\n\r\n")?;
+            self.read(|book| book.beats += 1);
+            match socket.read(&mut [0; 64]) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            let (crashed, fault) = self.read(|book| book.crash);
+            if crashed > crashes {
+                if fault == Some(Fault::Rst) {
+                    reset(socket);
+                }
+                return Ok(());
+            }
+        }
+    }
+
     /// A guest that hung up before it asked again may be seen to in the other order, by threads that race.
     fn wait_for_farewell(&self, id: u64) {
         let asked = clock();
         let is_held = || self.read(|book| book.held.get(&id).is_some_and(|held| *held > 0));
         while is_held() && asked.elapsed() < 5 * BEAT {
             thread::yield_now();
-        }
-    }
-}
-
-/// Beats until the guest hangs up.
-fn beat(socket: &mut TcpStream) -> std::io::Result<()> {
-    socket.set_read_timeout(Some(BEAT))?;
-    loop {
-        socket.write_all(b"8\r\n: beat\n\n\r\n")?;
-        match socket.read(&mut [0; 64]) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
         }
     }
 }

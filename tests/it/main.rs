@@ -15,6 +15,7 @@ mod demo;
 mod guest;
 mod harness;
 mod inputs;
+mod matrix;
 mod reload;
 mod scenarios;
 mod startup;

@@ -10,6 +10,7 @@ pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod processes;
 pub(crate) mod prometheus;
+pub(crate) mod relay;
 pub(crate) mod scrape;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
