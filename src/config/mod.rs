@@ -8,7 +8,6 @@ mod check;
 mod flags;
 mod problem;
 mod raw;
-
 mod value;
 
 use std::path::PathBuf;
