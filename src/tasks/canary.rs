@@ -9,7 +9,8 @@ use std::pin::Pin;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::http::{Attempt, Http};
+use super::dial::Told;
+use super::http::Http;
 use super::stream::Stream;
 use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
@@ -36,9 +37,10 @@ pub async fn run(
                 stopping = true;
                 Input::Stop
             }
-            input = wire.next(&mut record) => input,
+            input = wire.next() => input,
             () = clock::sleep_until(canary.deadline()) => Input::Tick,
         };
+        wire.told.take().iter().for_each(&mut record);
         for output in canary.handle(clock::now(), input) {
             match output {
                 Output::Do(action) => wire.perform(action),
@@ -52,7 +54,9 @@ pub async fn run(
 /// The stream, the request for it, and the one request beside it.
 struct Wire {
     http: Http,
-    opening: InFlight<Attempt>,
+    opening: InFlight<Result<(Answer, Option<Stream>), Cause>>,
+    /// What the request for the stream told on the way, be it answered or abandoned.
+    told: Told,
     stream: Option<Stream>,
     beside: InFlight<Result<Answer, Cause>>,
     /// A WebSocket that is being closed.
@@ -64,6 +68,7 @@ impl Wire {
         Self {
             http,
             opening: None,
+            told: Told::default(),
             stream: None,
             beside: None,
             leaving: None,
@@ -74,10 +79,12 @@ impl Wire {
         match action {
             Do::Open(request) => {
                 self.stream = None;
-                self.opening = Some(Box::pin(self.http.clone().open(request)));
+                self.opening = Some(Box::pin(self.http.clone().open(request, self.told.clone())));
             }
             Do::Upgrade(request) => {
-                self.opening = Some(Box::pin(self.http.clone().upgrade(request)));
+                self.opening = Some(Box::pin(
+                    self.http.clone().upgrade(request, self.told.clone()),
+                ));
             }
             Do::Say(text) => {
                 if let Some(stream) = &mut self.stream {
@@ -96,7 +103,7 @@ impl Wire {
     }
 
     /// Whatever happens next. Pending for ever where nothing is under way.
-    async fn next(&mut self, record: &mut impl FnMut(&Event)) -> Input {
+    async fn next(&mut self) -> Input {
         loop {
             return tokio::select! {
                 biased;
@@ -104,10 +111,9 @@ impl Wire {
                     self.leaving = None;
                     continue;
                 }
-                Attempt { told, outcome } = poll(&mut self.opening) => {
+                opened = poll(&mut self.opening) => {
                     self.opening = None;
-                    told.iter().for_each(record);
-                    match outcome {
+                    match opened {
                         Ok((answer, stream)) => {
                             self.stream = stream;
                             Input::Opened(answer)

@@ -16,12 +16,12 @@ use reqwest::Response;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::dial::{Dialer, Line};
+use super::dial::{Dialer, Line, Told};
 use super::stream::Stream;
 use super::{cause, clock};
+use crate::canary::Phase;
 use crate::canary::ending::Cause;
 use crate::canary::protocol::{Answer, Request};
-use crate::canary::{Event, Phase};
 
 /// How Holter names itself; log sources leave requests of this agent out.
 pub const USER_AGENT: &str = concat!("holter/", env!("CARGO_PKG_VERSION"));
@@ -53,14 +53,6 @@ pub struct Http {
     answer_timeout: Duration,
 }
 
-/// An attempt to open a stream.
-pub struct Attempt {
-    /// The phases that were completed and the certificate that was seen, whatever the outcome.
-    pub told: Vec<Event>,
-    /// The head and the stream behind it; none behind a WebSocket that was refused.
-    pub outcome: Result<(Answer, Option<Stream>), Cause>,
-}
-
 impl Http {
     /// Prepares headers and clients.
     ///
@@ -88,41 +80,41 @@ impl Http {
     }
 
     /// GETs the stream, or POSTs where the request has a body; answers with the head, and the body to read on.
-    pub async fn open(self, request: Request) -> Attempt {
-        let mut told = Vec::new();
-        let outcome = self.connect_and_open(request, &mut told).await;
-        Attempt { told, outcome }
-    }
-
-    /// GETs the upgrade to a WebSocket; answers with the head, and the WebSocket where it was granted.
-    pub async fn upgrade(self, request: Request) -> Attempt {
-        let mut told = Vec::new();
-        let outcome = self.connect_and_upgrade(request, &mut told).await;
-        Attempt { told, outcome }
-    }
-
-    async fn connect_and_open(
-        &self,
+    /// What happens on the way goes to `told`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no stream.
+    pub async fn open(
+        self,
         request: Request,
-        told: &mut Vec<Event>,
+        told: Told,
     ) -> Result<(Answer, Option<Stream>), Cause> {
-        let (line, request) = self.connect(&self.dialer, request, told).await?;
+        let (line, request) = self.connect(&self.dialer, request, &told).await?;
         let start = clock::now();
-        let ((status, headers), stream) = Stream::open(line, request).await?;
-        told.push(Event::Phase(Phase::Headers, clock::now() - start));
+        let opened = Stream::open(line, request).await;
+        told.phase(Phase::Headers, start);
+        let ((status, headers), stream) = opened?;
         Ok((head(status, &headers), Some(stream)))
     }
 
-    async fn connect_and_upgrade(
-        &self,
+    /// GETs the upgrade to a WebSocket; answers with the head, and the WebSocket where it was granted.
+    /// What happens on the way goes to `told`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer, or none that a client may accept.
+    pub async fn upgrade(
+        self,
         request: Request,
-        told: &mut Vec<Event>,
+        told: Told,
     ) -> Result<(Answer, Option<Stream>), Cause> {
         let dialer = self.dialer.clone().h1_only();
-        let (line, request) = self.connect(&dialer, request, told).await?;
+        let (line, request) = self.connect(&dialer, request, &told).await?;
         let start = clock::now();
-        let ((status, headers), stream) = Stream::upgrade(line, request).await?;
-        told.push(Event::Phase(Phase::Headers, clock::now() - start));
+        let opened = Stream::upgrade(line, request).await;
+        told.phase(Phase::Headers, start);
+        let ((status, headers), stream) = opened?;
         Ok((head(status, &headers), stream))
     }
 
@@ -131,7 +123,7 @@ impl Http {
         &self,
         dialer: &Dialer,
         request: Request,
-        told: &mut Vec<Event>,
+        told: &Told,
     ) -> Result<(Line, http::Request<String>), Cause> {
         let url = request.url.clone();
         let mut request = self.build(Method::GET, request)?;

@@ -45,8 +45,18 @@ fn held(last: Vec<Step>) -> Script {
     script([begin, last].concat())
 }
 
-pub(crate) fn closes(payload: &[u8]) -> Script {
+fn closes(payload: &[u8]) -> Script {
     held(vec![send(frame(CLOSE, payload)), Fin])
+}
+
+/// Upgraded, initialized, and closed.
+pub(crate) fn greets_and_closes() -> Script {
+    script(vec![
+        Accept(MCP),
+        text(RESULT),
+        send(frame(CLOSE, b"")),
+        Fin,
+    ])
 }
 
 #[test]
