@@ -26,7 +26,7 @@ pub(super) fn section(status: &Status) -> Html {
 
 fn candidates(found: &SuspectedTimeout) -> Html {
     if found.candidates.is_empty() {
-        let none = Html::fixed("none known: it is set to this value somewhere");
+        let none = Html::fixed("none known: look for this value in what is on the way");
         return Html::classed("span", "quiet", none);
     }
     let items = found.candidates.iter().map(|setting| {
