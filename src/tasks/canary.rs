@@ -5,7 +5,9 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
@@ -20,10 +22,12 @@ use crate::canary::{Event, Settings};
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// Holds one stream until `stop`; every event goes to `record`.
+/// Holds one stream until `stop`; every event goes to `record`. A proxy leg hears from `server_beats` how often
+/// the direct leg learned that the server beats.
 pub async fn run(
     settings: Settings,
     http: Http,
+    mut server_beats: Option<watch::Receiver<Option<Duration>>>,
     stop: CancellationToken,
     mut record: impl FnMut(&Event),
 ) {
@@ -38,6 +42,7 @@ pub async fn run(
                 Input::Stop
             }
             input = wire.next() => input,
+            interval = learned(&mut server_beats) => Input::ServerBeats(interval),
             () = clock::sleep_until(canary.deadline()) => Input::Tick,
         };
         wire.told.take().iter().for_each(&mut record);
@@ -150,6 +155,21 @@ impl Wire {
             leaving.await;
         }
     }
+}
+
+/// The interval, once it is another. Pending for ever where nobody is left to learn one.
+async fn learned(server_beats: &mut Option<watch::Receiver<Option<Duration>>>) -> Duration {
+    while let Some(interval) = server_beats {
+        match interval.changed().await {
+            Ok(()) => {
+                if let Some(interval) = *interval.borrow_and_update() {
+                    return interval;
+                }
+            }
+            Err(_) => *server_beats = None,
+        }
+    }
+    pending().await
 }
 
 async fn poll<T>(in_flight: &mut InFlight<T>) -> T {

@@ -21,5 +21,6 @@ mod scenarios;
 mod startup;
 mod status;
 mod storage;
+mod stored;
 mod support;
 mod syslog;

@@ -1,6 +1,6 @@
 //! A held stream: its bytes, its beats, and the questions asked beside it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::heartbeat::Overdue;
@@ -100,6 +100,12 @@ impl Canary {
         }
         self.tell(Event::Beat(kind));
         if let Some(interval) = beat.learned {
+            self.tell(Event::Learned(interval));
+        }
+    }
+
+    pub(super) fn server_beats(&mut self, interval: Duration) {
+        if self.heartbeats.sent_every(interval) {
             self.tell(Event::Learned(interval));
         }
     }

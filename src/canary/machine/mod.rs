@@ -66,6 +66,8 @@ pub enum Input {
     Replied(Answer),
     /// It was not.
     ReplyFailed(Cause),
+    /// The direct leg learned that the server beats this often; for the proxy leg.
+    ServerBeats(Duration),
     /// The [`Canary::deadline`] passed.
     Tick,
     /// Leave: close the stream, end the session.
@@ -223,6 +225,7 @@ impl Canary {
             Input::Ended(cause) => self.stream_ended(now, cause),
             Input::Replied(answer) => self.replied(now, &answer),
             Input::ReplyFailed(cause) => self.reply_failed(now, cause),
+            Input::ServerBeats(interval) => self.server_beats(interval),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(now),
         }
