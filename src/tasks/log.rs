@@ -134,8 +134,14 @@ impl Reading {
     pub fn save(&self) -> Source {
         Source {
             name: self.source.metrics().name().to_owned(),
-            access: self.access.checkpoint(),
-            error: self.error.checkpoint(),
+            access: self
+                .access
+                .checkpoint()
+                .with_open_lines(self.unwrappers.open_lines()),
+            error: self
+                .error
+                .checkpoint()
+                .with_open_lines(self.unwrappers.open_lines()),
             held: self.source.held(),
         }
     }
@@ -166,7 +172,8 @@ impl Reading {
         let wall = clock::wall();
         follower.poll(now, &mut |found| match found {
             Found::Line(line) => source.line(now, wall, log, unwrappers.line(line)),
-            Found::File(path) => unwrappers.file(path),
+            Found::Again(line) => unwrappers.again(line),
+            Found::File(place) => unwrappers.file(place),
             Found::Bytes(bytes) => source.metrics().read(bytes),
             Found::Rotated(kind) => source.metrics().rotated(kind),
             Found::Lost { cause, bytes } => source.metrics().lost(cause, bytes),
