@@ -176,9 +176,10 @@ impl Format {
         }
     }
 
-    /// Reads one line as [`Format::parse`] does, but where `wanted` turns the record down by its request,
-    /// sessions, status and [`Record::retried`], the rest may be left out, and need not be any: most
-    /// lines are ordinary requests that nobody asks more about.
+    /// Reads one line into an empty record as [`Format::parse`] does; `false` where `wanted` turned it
+    /// down by its request, sessions, status and [`Record::retried`]. The rest is left out then, and need
+    /// not be any: most lines are ordinary requests that nobody asks more about. (A record is large: the
+    /// caller's own is filled, for moving it would take longer than such a line takes otherwise.)
     ///
     /// # Errors
     /// The kind of damage, to be counted.
@@ -186,12 +187,14 @@ impl Format {
     pub fn parse_if<'a>(
         &self,
         line: &'a [u8],
+        record: &mut Record<'a>,
         wanted: impl FnOnce(&Record<'a>) -> bool,
-    ) -> Result<Record<'a>, UnparsedKind> {
-        match self {
-            Self::Nginx(format) => format.parse_if(line, wanted),
-            other => other.parse(line),
+    ) -> Result<bool, UnparsedKind> {
+        if let Self::Nginx(format) = self {
+            return format.parse_if(line, record, wanted);
         }
+        *record = self.parse(line)?;
+        Ok(true)
     }
 
     /// What this format cannot tell, and what to add to it: one sentence each.

@@ -50,8 +50,15 @@ impl Reader {
         let wanted = |record: &Record<'_>| {
             record.has_session() || self.rule.may_hold(record) || self.is_witness(record)
         };
-        let parsed = self.format.parse_if(without_return(line), wanted);
-        self.record(now, &parsed, out)
+        let (line, mut record) = (without_return(line), Record::default());
+        let parsed = self.format.parse_if(line, &mut record, wanted);
+        self.lines += 1;
+        match parsed {
+            Ok(true) => self.take(now, &record, out),
+            Ok(false) if record.user_agent.is_some_and(is_own) => LineKind::Ignored,
+            Ok(false) => LineKind::Request,
+            Err(kind) => unparsed(kind, out),
+        }
     }
 
     /// Lines of the access log taken so far: the number of the newest.
@@ -94,13 +101,13 @@ impl Reader {
         out: &mut Vec<Event>,
     ) -> LineKind {
         self.lines += 1;
-        let record = match parsed {
-            Ok(record) => record,
-            Err(kind) => {
-                out.push(Event::Unparsed(*kind));
-                return LineKind::Unparsed;
-            }
-        };
+        match parsed {
+            Ok(record) => self.take(now, record, out),
+            Err(kind) => unparsed(*kind, out),
+        }
+    }
+
+    fn take(&mut self, now: Instant, record: &Record<'_>, out: &mut Vec<Event>) -> LineKind {
         if let Some(told) = record.told {
             return self.told(told, record, out);
         }
@@ -227,6 +234,11 @@ impl Reader {
 pub struct Held {
     join: joiner::Saved,
     ended: ended::Saved,
+}
+
+fn unparsed(kind: UnparsedKind, out: &mut Vec<Event>) -> LineKind {
+    out.push(Event::Unparsed(kind));
+    LineKind::Unparsed
 }
 
 /// Whether this is how Holter's own canaries name themselves.

@@ -6,9 +6,6 @@
 /// Bytes that are looked at together.
 const WORD: usize = 8;
 
-/// Words that are looked at here before the rest is left to `memchr`.
-const NEAR: usize = 6;
-
 /// The first place of a byte. Most values are shorter than a word: that one is looked at in place, the
 /// rest by a call.
 #[inline(always)]
@@ -22,20 +19,22 @@ pub(crate) fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The same where the first word may not have it.
+/// The same where the first word, if there is a whole one, does not have it.
+#[inline(never)]
 fn farther(byte: u8, bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    for word in 0..NEAR {
-        let Some((first, more)) = rest.split_first_chunk::<WORD>() else {
-            let at = rest.iter().position(|other| *other == byte)?;
-            return Some(word * WORD + at);
-        };
-        if let Some(at) = first_in(byte, first) {
-            return Some(word * WORD + at);
-        }
-        rest = more;
+    let Some((_, rest)) = bytes.split_first_chunk::<WORD>() else {
+        return bytes.iter().position(|other| *other == byte);
+    };
+    let Some(second) = rest.first_chunk::<WORD>() else {
+        // The last word overlaps the first, which does not have it.
+        let at = first_in(byte, bytes.last_chunk::<WORD>()?)?;
+        return Some(rest.len() + at);
+    };
+    if let Some(at) = first_in(byte, second) {
+        return Some(WORD + at);
     }
-    memchr::memchr(byte, rest).map(|at| NEAR * WORD + at)
+    // Farther away, vectors pay for their beginning.
+    memchr::memchr(byte, rest.get(WORD..)?).map(|at| 2 * WORD + at)
 }
 
 /// A word with the byte wanted at a place has a zero there once each byte is XORed with it, and the

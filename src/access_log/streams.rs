@@ -37,8 +37,10 @@ impl StreamRule {
     /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
     /// either. A success of another content type is a page; an error's content type says nothing.
     pub fn holds(&self, record: &Record<'_>) -> bool {
-        let asked = self.is_method(record.method) || is_listen(record);
-        self.may_hold(record) && answered(record, asked)
+        self.may_hold(record) && {
+            let asked = self.is_method(record.method) || is_listen(record);
+            answered(record, asked)
+        }
     }
 
     /// Whether the request is on a path of streams, whatever its method and answer.
@@ -51,9 +53,10 @@ impl StreamRule {
     }
 
     fn matches(&self, path: &[u8]) -> bool {
+        let whole = trim(path);
         self.paths.iter().any(|known| match known.as_bytes() {
             [prefix @ .., b'*'] => path.starts_with(prefix),
-            known => trim(known) == trim(path),
+            known => trim(known) == whole,
         })
     }
 }

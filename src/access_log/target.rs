@@ -33,11 +33,20 @@ pub(crate) fn read_query<'a>(raw: &'a [u8], record: &mut Record<'a>) {
 /// The parameter that legacy servers put the session in: `session_id` (Python SDK) or `sessionId`
 /// (TypeScript and Java SDKs).
 fn session_of(query: &[u8]) -> Option<&[u8]> {
-    let mut pairs = query.split(|byte| *byte == b'&');
-    let session = pairs.find_map(|pair| {
-        (pair.strip_prefix(b"session_id=")).or_else(|| pair.strip_prefix(b"sessionId="))
-    });
-    session.and_then(value::present)
+    let mut rest = query;
+    loop {
+        let (pair, more) = match search::split_once(b'&', rest) {
+            Some((pair, more)) => (pair, Some(more)),
+            None => (rest, None),
+        };
+        let id = pair
+            .strip_prefix(b"session_id=")
+            .or_else(|| pair.strip_prefix(b"sessionId="));
+        if let Some(id) = id {
+            return value::present(id);
+        }
+        rest = more?;
+    }
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub enum Event {
     Connecting,
     /// The attempt gave no stream.
     ConnectFailed(Reason),
-    /// A phase of the attempt was completed, and took this long.
+    /// A phase of the attempt ended, well or not, and took this long.
     Phase(Phase, Duration),
     /// The server's certificate, and when it expires.
     Certificate(SystemTime),

@@ -9,7 +9,8 @@ use std::pin::Pin;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::http::{Attempt, Http};
+use super::dial::Told;
+use super::http::Http;
 use super::stream::Stream;
 use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
@@ -35,9 +36,10 @@ pub async fn run(
                 stopping = true;
                 Input::Stop
             }
-            input = wire.next(&mut record) => input,
+            input = wire.next() => input,
             () = clock::sleep_until(canary.deadline()) => Input::Tick,
         };
+        wire.told.take().iter().for_each(&mut record);
         for output in canary.handle(clock::now(), input) {
             match output {
                 Output::Do(action) => wire.perform(action),
@@ -50,7 +52,9 @@ pub async fn run(
 /// The stream, the request for it, and the one request beside it.
 struct Wire {
     http: Http,
-    opening: InFlight<Attempt>,
+    opening: InFlight<Result<(Answer, Stream), Cause>>,
+    /// What the request for the stream told on the way, be it answered or abandoned.
+    told: Told,
     stream: Option<Stream>,
     beside: InFlight<Result<Answer, Cause>>,
 }
@@ -60,6 +64,7 @@ impl Wire {
         Self {
             http,
             opening: None,
+            told: Told::default(),
             stream: None,
             beside: None,
         }
@@ -69,7 +74,7 @@ impl Wire {
         match action {
             Do::Open(request) => {
                 self.stream = None;
-                self.opening = Some(Box::pin(self.http.clone().open(request)));
+                self.opening = Some(Box::pin(self.http.clone().open(request, self.told.clone())));
             }
             Do::Post(request) | Do::Delete(request) => {
                 self.beside = Some(Box::pin(self.http.clone().send(request)));
@@ -80,13 +85,12 @@ impl Wire {
     }
 
     /// Whatever happens next. Pending for ever where nothing is under way.
-    async fn next(&mut self, record: &mut impl FnMut(&Event)) -> Input {
+    async fn next(&mut self) -> Input {
         tokio::select! {
             biased;
-            Attempt { told, outcome } = poll(&mut self.opening) => {
+            opened = poll(&mut self.opening) => {
                 self.opening = None;
-                told.iter().for_each(record);
-                match outcome {
+                match opened {
                     Ok((answer, stream)) => {
                         self.stream = Some(stream);
                         Input::Opened(answer)

@@ -1,10 +1,10 @@
-//! From a URL to a connection: resolve, connect, TLS; each phase timed, under one limit.
+//! From a URL to a connection: resolve, connect, TLS; each phase timed, failed ones too, under one limit.
 //!
 //! Every stream gets a connection of its own, without proxy variables of the environment, without a TLS session
 //! resumed from an earlier one. Knows no HTTP beyond the names that ALPN carries.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::ClientConfig;
@@ -57,6 +57,27 @@ pub struct Line {
     pub is_h2: bool,
 }
 
+/// What an attempt has told so far: it outlives an attempt that is abandoned.
+#[derive(Clone, Debug, Default)]
+pub struct Told(Arc<Mutex<Vec<Event>>>);
+
+impl Told {
+    /// A phase that began then has ended, well or not.
+    pub(super) fn phase(&self, phase: Phase, start: Instant) {
+        self.push(Event::Phase(phase, clock::now() - start));
+    }
+
+    /// What was told since the last time.
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn push(&self, event: Event) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push(event);
+    }
+}
+
 /// Makes connections.
 #[derive(Clone)]
 pub struct Dialer {
@@ -77,17 +98,18 @@ impl Dialer {
         Self { tls, limit }
     }
 
-    /// Connects. The phases that were completed are told even where a later one fails.
+    /// Connects. Each phase is told as it ends, the one that failed too.
     ///
     /// # Errors
     ///
     /// The phase that failed, as far as [`Cause`] tells phases apart.
-    pub async fn dial(&self, url: &Url, told: &mut Vec<Event>) -> Result<Line, Cause> {
+    pub async fn dial(&self, url: &Url, told: &Told) -> Result<Line, Cause> {
         let deadline = clock::now() + self.limit;
         let addresses = resolve(url, deadline, told).await?;
         let start = clock::now();
-        let socket = connect(&addresses, deadline).await?;
-        told.push(Event::Phase(Phase::Connect, clock::now() - start));
+        let socket = connect(&addresses, deadline).await;
+        told.phase(Phase::Connect, start);
+        let socket = socket?;
         match (&self.tls, url.scheme()) {
             (_, "http") => Ok(Line {
                 io: Either::Left(socket),
@@ -99,11 +121,7 @@ impl Dialer {
     }
 }
 
-async fn resolve(
-    url: &Url,
-    deadline: Instant,
-    told: &mut Vec<Event>,
-) -> Result<Vec<SocketAddr>, Cause> {
+async fn resolve(url: &Url, deadline: Instant, told: &Told) -> Result<Vec<SocketAddr>, Cause> {
     let port = url.port_or_known_default().unwrap_or(443);
     let name = match url.host() {
         Some(Host::Domain(name)) => name,
@@ -113,12 +131,11 @@ async fn resolve(
     };
     let start = clock::now();
     let found = within(deadline, tokio::net::lookup_host((name, port))).await;
-    let addresses: Vec<_> = match found {
-        Some(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
-        Some(Err(_)) | None => return Err(Cause::Dns),
-    };
-    told.push(Event::Phase(Phase::Dns, clock::now() - start));
-    Ok(addresses)
+    told.phase(Phase::Dns, start);
+    match found {
+        Some(Ok(addresses)) => Ok(addresses.take(ADDRESSES_MAX).collect()),
+        Some(Err(_)) | None => Err(Cause::Dns),
+    }
 }
 
 /// Tries one address after the other; those left share the time that is left. The last failure counts.
@@ -155,21 +172,20 @@ async fn secure(
     url: &Url,
     socket: TcpStream,
     deadline: Instant,
-    told: &mut Vec<Event>,
+    told: &Told,
 ) -> Result<Line, Cause> {
     let name = server_name(url).ok_or(Cause::Tls)?;
     let start = clock::now();
-    let stream = within(deadline, tls.connect(name, socket))
-        .await
+    let stream = within(deadline, tls.connect(name, socket)).await;
+    told.phase(Phase::Tls, start);
+    let stream = stream
         .ok_or(Cause::ConnectTimeout)?
         .map_err(|error| cause::of_connect(&error))?;
-    told.push(Event::Phase(Phase::Tls, clock::now() - start));
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
-    told.extend(
-        leaf.and_then(|leaf| not_after(leaf))
-            .map(Event::Certificate),
-    );
+    if let Some(not_after) = leaf.and_then(|leaf| not_after(leaf)) {
+        told.push(Event::Certificate(not_after));
+    }
     Ok(Line {
         is_h2: session.alpn_protocol() == Some(H2),
         io: Either::Right(Box::new(stream)),

@@ -16,12 +16,12 @@ use reqwest::Response;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::dial::Dialer;
+use super::dial::{Dialer, Told};
 use super::stream::Stream;
 use super::{cause, clock};
+use crate::canary::Phase;
 use crate::canary::ending::Cause;
 use crate::canary::protocol::{Answer, Request};
-use crate::canary::{Event, Phase};
 
 /// How Holter names itself; log sources leave requests of this agent out.
 pub const USER_AGENT: &str = concat!("holter/", env!("CARGO_PKG_VERSION"));
@@ -53,14 +53,6 @@ pub struct Http {
     answer_timeout: Duration,
 }
 
-/// An attempt to open a stream.
-pub struct Attempt {
-    /// The phases that were completed and the certificate that was seen, whatever the outcome.
-    pub told: Vec<Event>,
-    /// The head and the stream behind it.
-    pub outcome: Result<(Answer, Stream), Cause>,
-}
-
 impl Http {
     /// Prepares headers and clients.
     ///
@@ -88,24 +80,20 @@ impl Http {
     }
 
     /// GETs the stream, or POSTs where the request has a body; answers with the head, and the body to read on.
-    pub async fn open(self, request: Request) -> Attempt {
-        let mut told = Vec::new();
-        let outcome = self.connect_and_open(request, &mut told).await;
-        Attempt { told, outcome }
-    }
-
-    async fn connect_and_open(
-        &self,
-        request: Request,
-        told: &mut Vec<Event>,
-    ) -> Result<(Answer, Stream), Cause> {
+    /// What happens on the way goes to `told`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no stream.
+    pub async fn open(self, request: Request, told: Told) -> Result<(Answer, Stream), Cause> {
         let url = request.url.clone();
         let mut request = self.build(Method::GET, request)?;
-        let line = self.dialer.dial(&url, told).await?;
+        let line = self.dialer.dial(&url, &told).await?;
         address(&mut request, &url, line.is_h2)?;
         let start = clock::now();
-        let ((status, headers), stream) = Stream::open(line, request).await?;
-        told.push(Event::Phase(Phase::Headers, clock::now() - start));
+        let opened = Stream::open(line, request).await;
+        told.phase(Phase::Headers, start);
+        let ((status, headers), stream) = opened?;
         Ok((head(status, &headers), stream))
     }
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use holter::canary::protocol::Request;
-use holter::tasks::dial::{Io, Line};
+use holter::tasks::dial::{Io, Line, Told};
 use holter::tasks::http::{Http, Settings, USER_AGENT};
 use holter::tasks::stream::Stream;
 
@@ -43,7 +43,7 @@ async fn head(body: Option<&str>) -> BTreeSet<String> {
         body: body.map(str::to_owned),
     };
     let http = Http::new(&settings).expect("clients");
-    assert!(http.open(request).await.outcome.is_ok());
+    assert!(http.open(request, Told::default()).await.is_ok());
     let head = server.join().expect("a server that ends");
     let head = head.replace(&address.to_string(), "ADDRESS");
     head.trim_end().lines().map(str::to_owned).collect()

@@ -2,21 +2,26 @@
 
 use std::time::{Duration, SystemTime};
 
-use holter::canary::{Event, Phase};
+use holter::canary::{Event, Phase, Transport};
 
-use crate::hold::Canary;
+use crate::hold::{Canary, Target};
 use crate::server::Speaks::{H1, H1OverTls};
-use crate::server::Step::Fin;
-use crate::server::{Script, Server, Speaks, send};
+use crate::server::Step::{Fin, Hold};
+use crate::server::{Begin, Script, Server, Speaks, send};
 
 const BODY: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n8\r\n: beat\n\n\r\n0\r\n\r\n";
 
 /// What a canary tells of a stream until its end.
 fn told(speaks: Speaks) -> Vec<Event> {
+    let server = Server::start(Script::new(vec![send(BODY), Fin]).over(speaks));
+    told_of(server.target())
+}
+
+/// What a canary tells of its target until the first end or failure.
+fn told_of(target: Target) -> Vec<Event> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
-    let server = Server::start(Script::new(vec![send(BODY), Fin]).over(speaks));
-    let canary = Canary::start(server.target());
+    let canary = Canary::start(target);
     let mut events = Vec::new();
     canary.first_end(|event| events.push(event));
     runtime.block_on(canary.stop());
@@ -38,6 +43,42 @@ fn each_phase_is_told_once() {
     assert_eq!(plain, [Connect, Headers, Handshake, FirstByte]);
     let secure = phases(&told(H1OverTls));
     assert_eq!(secure, [Connect, Tls, Headers, Handshake, FirstByte]);
+}
+
+/// A server under TLS that says nothing from here on, to a canary that soon gives up.
+fn silent(begin: Begin) -> Server {
+    let script = Script::new(vec![Hold]).over(H1OverTls).from(begin);
+    Server::start(script.within(Duration::from_millis(500)))
+}
+
+/// A canary whose first request is that for the stream.
+fn plain(url: &str) -> Target {
+    Target {
+        transport: Transport::HttpSse,
+        ..Target::new(url.to_owned())
+    }
+}
+
+#[test]
+fn of_an_attempt_that_fails_every_phase_is_told_and_the_failed_one_too() {
+    use Phase::{Connect, Dns, Tls};
+    let hung = silent(Begin::Handshake);
+    assert_eq!(phases(&told_of(hung.target())), [Connect, Tls]);
+    let refused = plain("http://localhost:1/mcp");
+    assert_eq!(phases(&told_of(refused)), [Dns, Connect]);
+    let unknown = plain("http://holter.invalid/mcp");
+    assert_eq!(phases(&told_of(unknown)), [Dns]);
+}
+
+/// The head never comes: that phase did not end, those before it did.
+#[test]
+fn of_an_attempt_that_is_abandoned_the_phases_before_are_told() {
+    let server = silent(Begin::Request);
+    let target = Target {
+        transport: Transport::Sse,
+        ..server.target()
+    };
+    assert_eq!(phases(&told_of(target)), [Phase::Connect, Phase::Tls]);
 }
 
 #[test]

@@ -148,11 +148,13 @@ impl Format {
     /// # Errors
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
-        self.parse_if(line, |_| true)
+        let mut record = Record::default();
+        self.parse_if(line, &mut record, |_| true)?;
+        Ok(record)
     }
 
-    /// Reads one line, its upstream, times and the connection's number only if `wanted` says so of the
-    /// rest.
+    /// Reads one line into an empty record, its upstream, times and the connection's number only if
+    /// `wanted` says so of the rest; gives what it said.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
@@ -160,18 +162,20 @@ impl Format {
     pub fn parse_if<'a>(
         &self,
         line: &'a [u8],
+        record: &mut Record<'a>,
         wanted: impl FnOnce(&Record<'a>) -> bool,
-    ) -> Result<Record<'a>, UnparsedKind> {
+    ) -> Result<bool, UnparsedKind> {
         if line.len() > MAX_LINE {
             return Err(UnparsedKind::TooLong);
         }
-        let (mut values, mut record) = (Values::default(), Record::default());
+        let mut values = Values::default();
         self.cut(line, &mut values).ok_or_else(|| damage(line))?;
-        values.sketch(&mut record)?;
-        if wanted(&record) {
-            values.complete(&mut record)?;
+        values.sketch(record)?;
+        let is_wanted = wanted(record);
+        if is_wanted {
+            values.complete(record)?;
         }
-        Ok(record)
+        Ok(is_wanted)
     }
 
     /// Cuts a line into its values; `None` if it does not have the format's shape.

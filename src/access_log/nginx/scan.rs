@@ -89,7 +89,7 @@ impl<T: AsRef<[u8]>> Until<T> {
     }
 
     /// Whether `from` starts with the text.
-    #[inline]
+    #[inline(always)]
     fn starts(&self, from: &[u8]) -> bool {
         let Some(head) = from.first_chunk::<WORD>() else {
             return from.len() >= self.text().len()
@@ -110,11 +110,29 @@ impl<T: AsRef<[u8]>> Until<T> {
         }
     }
 
+    /// Whether the text stands at this place of `rest`, and no backslash escapes it.
+    #[inline(always)]
+    fn stands_at(&self, rest: &[u8], at: usize) -> bool {
+        let Some((before, after)) = rest.split_at_checked(at) else {
+            return false;
+        };
+        self.starts(after) && !(self.first == b'"' && is_escaped(before))
+    }
+
     /// The length of the value at the start of `rest` that the text ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, rest: &[u8], shape: Shape) -> Option<usize> {
         match shape {
             Shape::Plain => find(rest, self, 0),
+            shape => self.end_of(rest, shape),
+        }
+    }
+
+    /// The same for the values that few formats have.
+    #[inline(never)]
+    fn end_of(&self, rest: &[u8], shape: Shape) -> Option<usize> {
+        match shape {
+            Shape::Plain => find_farther(rest, self, 0),
             Shape::List => end_of_list(rest, self),
             Shape::Time => (self.starts(rest.get(TIME_LENGTH..)?)).then_some(TIME_LENGTH),
             Shape::Request => {
@@ -133,14 +151,23 @@ pub(in crate::access_log) fn end(rest: &[u8], shape: Shape, until: &[u8]) -> Opt
     Until::new(until).end(rest, shape)
 }
 
-/// The first place from `from` on where `until` stands, unless a backslash escapes it.
-#[inline]
+/// The first place from `from` on where `until` stands, unless a backslash escapes it. Nearly always that
+/// is the first place of its first byte: this one is looked at in place, others by a call.
+#[inline(always)]
 fn find(rest: &[u8], until: &Until<impl AsRef<[u8]>>, from: usize) -> Option<usize> {
+    let at = from + search::position(until.first, rest.get(from..)?)?;
+    match until.stands_at(rest, at) {
+        true => Some(at),
+        false => find_farther(rest, until, at + 1),
+    }
+}
+
+#[inline(never)]
+fn find_farther(rest: &[u8], until: &Until<impl AsRef<[u8]>>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += search::position(until.first, rest.get(at..)?)?;
-        let (before, after) = rest.split_at_checked(at)?;
-        if until.starts(after) && !(until.first == b'"' && is_escaped(before)) {
+        if until.stands_at(rest, at) {
             return Some(at);
         }
         at += 1;

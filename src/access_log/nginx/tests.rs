@@ -158,16 +158,19 @@ fn damage_is_named() {
 fn what_is_not_wanted_is_not_read() {
     let format = compile("$msec \"$request\" $status");
     let line = b"x \"GET /mcp HTTP/1.1\" 200";
-    let sketch = format.parse_if(line, |record| record.path != Some(b"/mcp"));
-    let sketch = sketch.unwrap();
+    let mut sketch = Record::default();
+    let wanted = format.parse_if(line, &mut sketch, |record| record.path != Some(b"/mcp"));
+    assert_eq!(wanted, Ok(false));
     assert_eq!(
         (sketch.path, sketch.status),
         (Some(&b"/mcp"[..]), Some(200))
     );
     assert_eq!(sketch.ended, None);
-    let whole = format.parse_if(line, |record| record.path == Some(b"/mcp"));
+    let wanted = |record: &Record<'_>| record.path == Some(b"/mcp");
+    let whole = format.parse_if(line, &mut Record::default(), wanted);
     assert_eq!(whole, Err(UnparsedKind::Number));
-    assert_eq!(format.parse_if(b"x", |_| false), Err(UnparsedKind::Format));
+    let damaged = format.parse_if(b"x", &mut Record::default(), |_| false);
+    assert_eq!(damaged, Err(UnparsedKind::Format));
 }
 
 #[test]

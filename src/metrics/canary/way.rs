@@ -26,7 +26,7 @@ impl WayFamilies {
         Self {
             phases: all.histogram(
                 "holter_canary_connect_phase_seconds",
-                "Time that each part of the way to a held stream took.",
+                "Time that each part of the way to a held stream took, parts that failed included.",
                 &["canary", "leg", "phase"],
                 PHASES,
             ),

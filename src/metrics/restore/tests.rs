@@ -76,6 +76,28 @@ fn a_restored_process_shows_the_same_counts_and_counts_on() {
 }
 
 #[test]
+fn the_times_of_phases_are_restored() {
+    use canary::Phase;
+    let before = metrics(&[]);
+    let leg = before.leg("a", Leg::Proxy).unwrap();
+    for (millis, phase) in [(3, Phase::Dns), (4_000, Phase::Dns), (60_000, Phase::Tls)] {
+        let took = canary::Event::Phase(phase, Duration::from_millis(millis));
+        leg.record(&took, SystemTime::UNIX_EPOCH);
+    }
+    let after = metrics(&[]);
+    after.restore(&before.stored(&before.gather()));
+    let phases = |metrics: &Metrics| {
+        let mut lines = counts(metrics);
+        lines.retain(|line| line.starts_with("holter_canary_connect_phase_seconds"));
+        lines
+    };
+    assert_eq!(phases(&after), phases(&before));
+    let dns =
+        "holter_canary_connect_phase_seconds_sum{canary=\"a\",leg=\"proxy\",phase=\"dns\"} 4.003";
+    assert!(phases(&after).iter().any(|line| line == dns));
+}
+
+#[test]
 fn a_source_that_is_gone_is_dropped() {
     let before = metrics(&["edge", "gone"]);
     count(&before, "edge");

@@ -1,0 +1,139 @@
+//! Who holds the streams: Holter's canaries as the sidecar runs them, or a plain reqwest client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use holter::canary::heartbeat::Expectation;
+use holter::canary::pair::{Pair, Plan};
+use holter::canary::{Event, Kind, Leg, Settings, Transport};
+use holter::metrics::{LegPlan, Metrics};
+use holter::reason::Reason;
+use holter::status::journal::SharedJournal;
+use holter::tasks::pair::PairRecorder;
+use holter::tasks::record::LegRecorder;
+use holter::tasks::{canary, http};
+use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than any step takes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the streams have brought so far.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) beats: AtomicU64,
+    pub(crate) large: AtomicU64,
+    pub(crate) ends: AtomicU64,
+    /// Ends with the reason that a killed server leaves; reqwest knows none.
+    pub(crate) right: AtomicU64,
+}
+
+/// As the sidecar does: one task a stream, every event told to the metrics, the journal, the log and the comparison.
+pub(crate) fn holter(streams: usize, url: &str, tls: Option<ClientConfig>, counts: &Arc<Counts>) {
+    tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    let plan = LegPlan {
+        canary: "bench",
+        leg: Leg::Direct,
+        streams,
+        interval: None,
+    };
+    let metrics = Metrics::new([plan], []);
+    let leg = metrics.leg("bench", Leg::Direct).expect("as planned");
+    let compared = Pair::new(Plan {
+        legs: &[Leg::Direct],
+        streams,
+        interval: None,
+        connect_timeout: LIMIT,
+    });
+    let pair = Arc::new(PairRecorder::new(
+        compared,
+        leg.shared().clone(),
+        vec![Arc::clone(&leg)],
+    ));
+    tokio::spawn(Arc::clone(&pair).run(CancellationToken::new()));
+    let journal = SharedJournal::default();
+    let http = http::Http::new(&http::Settings {
+        headers: vec![],
+        bearer_token_file: None,
+        connect_timeout: LIMIT,
+        tls,
+    });
+    let http = http.expect("clients");
+    for slot in 0..streams {
+        let recorder = LegRecorder {
+            slot,
+            pair: Arc::clone(&pair),
+            metrics: Arc::clone(&leg),
+            journal: journal.clone(),
+        };
+        let counts = Arc::clone(counts);
+        let record = move |event: &Event| {
+            recorder.record(event);
+            counts.add(event);
+        };
+        let stop = CancellationToken::new();
+        tokio::spawn(canary::run(settings(url), http.clone(), stop, record));
+    }
+}
+
+fn settings(url: &str) -> Settings {
+    Settings {
+        leg: Leg::Direct,
+        url: url.parse().expect("a URL"),
+        transport: Transport::Sse,
+        connect_timeout: LIMIT,
+        max_age: None,
+        heartbeat: Expectation {
+            interval: None,
+            tolerance: 2.5,
+        },
+        affinity: None,
+    }
+}
+
+impl Counts {
+    fn add(&self, event: &Event) {
+        let counter = match event {
+            Event::Beat(Kind::Comment) => &self.beats,
+            Event::Beat(_) => &self.large,
+            Event::Ended(end) => {
+                let right = u64::from(end.reason == Reason::ServerCut);
+                self.right.fetch_add(right, Ordering::Relaxed);
+                &self.ends
+            }
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// As a simple exporter would: one client, reads on, counts chunks until the first error.
+pub(crate) fn reqwest(streams: usize, url: &str, tls: Option<ClientConfig>, counts: &Arc<Counts>) {
+    http::install_crypto();
+    let builder = reqwest::Client::builder().no_proxy().http1_only();
+    let builder = match tls {
+        Some(tls) => builder.tls_backend_preconfigured(tls),
+        None => builder.tls_certs_only([]),
+    };
+    let client = builder.build().expect("a client");
+    for _ in 0..streams {
+        let (client, counts, url) = (client.clone(), Arc::clone(counts), url.to_owned());
+        tokio::spawn(async move {
+            let mut response = client.get(url).send().await.expect("a head");
+            let mut bytes = 0;
+            while let Ok(Some(chunk)) = response.chunk().await {
+                if chunk.len() == b": beat\n\n".len() {
+                    counts.beats.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    bytes += chunk.len();
+                }
+                if bytes >= 1 << 20 {
+                    bytes = 0;
+                    counts.large.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            counts.ends.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
