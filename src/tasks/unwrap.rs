@@ -76,8 +76,7 @@ impl Unwrappers {
 
     /// Where to read again to have the pieces that are held.
     pub(super) fn open_lines(&self) -> impl Iterator<Item = OpenLine> {
-        let others = self.others.iter().map(|(path, pieces)| (path, pieces));
-        let all = others.chain([(&self.path, &self.current)]);
+        let all = self.others.iter().chain([(&self.path, &self.current)]);
         all.flat_map(|(path, pieces)| {
             pieces.places().into_iter().map(|(id, from)| OpenLine {
                 path: path.to_string_lossy().into_owned(),
@@ -218,8 +217,10 @@ mod tests {
         }
     }
 
-    /// Steps: `(inode, from)` goes there; then these lines come, and so the open lines begin there.
-    fn check(steps: &[(u64, u64, &[&str], &[(u64, u64)])]) {
+    /// Inode, place, lines that come then, and where the open lines begin by then.
+    type Step = (u64, u64, &'static [&'static str], &'static [(u64, u64)]);
+
+    fn check(steps: &[Step]) {
         let mut files = Unwrappers::new(None);
         for (ino, from, lines, expected) in steps {
             go(&mut files, "a", *ino, *from);
