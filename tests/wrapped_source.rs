@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use holter::access_log::nginx::error;
@@ -13,8 +14,10 @@ use holter::config::{Config, Input};
 use holter::metrics::Metrics;
 use holter::status::journal::SharedJournal;
 use holter::tasks::log::LogTask;
+use holter::tasks::reading::Reading;
 use holter::tasks::record::SourceRecorder;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 const FORMAT: &str = r#"time=$time_iso8601 msec=$msec conn=$connection creq=$connection_requests client=$remote_addr cport=$remote_port method=$request_method uri="$request_uri" proto=$server_protocol host=$host status=$status completion="$request_completion" bytes_sent=$bytes_sent body_bytes=$body_bytes_sent rt=$request_time us="$upstream_addr" us_status="$upstream_status" uct="$upstream_connect_time" uht="$upstream_header_time" urt="$upstream_response_time" ubytes="$upstream_bytes_received" sid="$http_mcp_session_id" up_sid="$upstream_http_mcp_session_id" req_id="$http_x_request_id" ua="$http_user_agent""#;
@@ -52,13 +55,15 @@ async fn count(keys: &str, texts: &[(&str, &str)]) -> Counts {
     let Input::Files { access, error } = &config.logs[0].input else {
         panic!("no files: {keys}");
     };
-    let task = LogTask::new(&config.logs[0], access, error, recorder, None);
+    let reading = Arc::new(Mutex::new(Reading::new(&config.logs[0], recorder, None)));
+    let task = LogTask::new(Arc::clone(&reading), &[&access[..], error].concat());
     for (name, text) in texts {
         append(&path(name), text);
     }
     let stop = CancellationToken::new();
     stop.cancel();
     task.run(stop).await;
+    reading.lock().await.finish();
     Counts {
         unparsed: metrics.lines().1,
         ends: metrics

@@ -29,11 +29,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Keeps of these places, given in the order of reading, those in files that are known.
+    /// Adds of these places, given in the order of reading, those in files that are known.
     #[must_use]
     pub fn with_open_lines(mut self, places: impl IntoIterator<Item = OpenLine>) -> Self {
         let is_known = |place: &OpenLine| self.files.iter().any(|file| file.id == place.id);
-        self.open_lines = places.into_iter().filter(is_known).collect();
+        let known: Vec<_> = places.into_iter().filter(is_known).collect();
+        self.open_lines.extend(known);
         self
     }
 }

@@ -152,7 +152,7 @@ impl App {
         let served = self.serve(asked).await;
         self.supervisor.stop_workers(served, WORKERS_GRACE).await?;
         let asked_at = clock::now();
-        self.snapshots.store_now(Durability::Power).await;
+        self.snapshots.leave().await;
         let leave = async {
             let scrape = self.views.scrapes().final_scrape(asked_at).await;
             tracing::info!(?scrape, "waited for a last scrape");

@@ -11,6 +11,7 @@ pub mod dial;
 pub mod http;
 pub mod log;
 pub mod pair;
+pub mod reading;
 pub mod record;
 pub mod reload;
 mod running;

@@ -10,15 +10,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync;
+use tokio::time::timeout;
 
 use super::clock;
-use super::log::Reading;
+use super::reading::Reading;
 use super::storage::{Durability, OpenError, Storage};
 use crate::metrics::{Gathered, Metrics};
 use crate::snapshot::Snapshot;
 
 /// Scrapes that come within this time of a cut are answered from it: each costs a write.
 const COALESCED: Duration = Duration::from_millis(100);
+
+/// How long a scrape waits for what it is to be answered from to be stored. A disk that hangs must not make Holter look
+/// dead: Prometheus gives up after 10 s by default.
+const STORED_WITHIN: Duration = Duration::from_secs(4);
 
 /// The sources that snapshots hold, as they come and go.
 #[derive(Clone, Default)]
@@ -33,6 +38,14 @@ impl Readings {
     /// From now on snapshots do not hold this source.
     pub fn remove(&self, reading: &Arc<sync::Mutex<Reading>>) {
         self.lock().retain(|one| !Arc::ptr_eq(one, reading));
+    }
+
+    /// Decides what the sources hold: no line will follow, and nobody goes on from there.
+    async fn finish(&self) {
+        let readings = self.lock().clone();
+        for reading in readings {
+            reading.lock().await.finish();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<sync::Mutex<Reading>>>> {
@@ -70,7 +83,14 @@ impl Snapshots {
         let Some(storage) = &self.storage else {
             return self.metrics.render().into();
         };
-        let asked_at = clock::now();
+        let answer = self.stored(storage, clock::now());
+        timeout(STORED_WITHIN, answer).await.unwrap_or_else(|_| {
+            self.note(Err(io::ErrorKind::TimedOut.into()));
+            self.metrics.render().into()
+        })
+    }
+
+    async fn stored(&self, storage: &Arc<Storage>, asked_at: Instant) -> Bytes {
         let newest = Arc::clone(&self.newest).lock_owned().await;
         let fresh = newest
             .as_ref()
@@ -81,9 +101,17 @@ impl Snapshots {
         }
     }
 
+    /// Nothing is read any more. What is not decided yet is left to whoever goes on from what is stored, with the
+    /// lines that come until then; where nothing is stored, it is decided by what is known.
+    pub async fn leave(&self) {
+        match self.storage {
+            Some(_) => self.store_now(Durability::Power).await,
+            None => self.readings.finish().await,
+        }
+    }
+
     /// Stores the counts and positions as they are now: at the start, so that what is read before the first
-    /// scrape is not lost; at the end, when nothing is counted any more. What scrapes are answered from then
-    /// on is not older than that.
+    /// scrape is not lost; at the end. What scrapes are answered from then on is not older than that.
     pub async fn store_now(&self, durability: Durability) {
         if let Some(storage) = &self.storage {
             let newest = Arc::clone(&self.newest).lock_owned().await;
@@ -91,7 +119,7 @@ impl Snapshots {
         }
     }
 
-    /// The lock on `newest` goes with the write: a scraper that goes away drops this future, and the next
+    /// The lock on `newest` goes with the write: a scraper that goes away, or waits no longer, drops this future, and the next
     /// write must not overtake the one that is under way.
     async fn store(
         &self,

@@ -106,7 +106,8 @@ impl SourceReader {
         self.tell();
     }
 
-    fn tell(&mut self) {
+    /// Tells all that happened.
+    pub(super) fn tell(&mut self) {
         for event in self.events.drain(..) {
             self.recorder.record(&event);
         }

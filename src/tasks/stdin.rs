@@ -2,13 +2,15 @@
 //!
 //! Its end is no error and ends nothing: the counts stay readable. Decides nothing: `access_log` judges lines.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, Stdin};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::record::SourceRecorder;
+use super::reading::Reading;
 use super::source::{Log, SourceReader};
 use crate::access_log::wrapping::Unwrapper;
 use crate::config::LogSource;
@@ -58,16 +60,16 @@ impl Input {
 
 /// Such a source at work.
 pub struct StdinTask {
-    source: SourceReader,
+    reading: Arc<Mutex<Reading>>,
     unwrapper: Unwrapper,
     input: Input,
 }
 
 impl StdinTask {
-    /// Prepares the source.
-    pub fn new(source: &LogSource, input: Input, recorder: SourceRecorder) -> Self {
+    /// Counts in `reading` what comes from `input`.
+    pub fn new(source: &LogSource, reading: Arc<Mutex<Reading>>, input: Input) -> Self {
         Self {
-            source: SourceReader::new(source, recorder),
+            reading,
             unwrapper: Unwrapper::new(source.wrapping),
             input,
         }
@@ -75,43 +77,52 @@ impl StdinTask {
 
     /// Reads until `stop`; gives the input back, with the line that is not yet whole.
     pub async fn run(mut self, stop: CancellationToken) -> Input {
+        let mut deadline = self.reading.lock().await.tick(clock::now());
         loop {
-            tokio::select! {
+            let read = tokio::select! {
                 () = stop.cancelled() => break,
-                bytes = self.input.read() => {
-                    let bytes = bytes.len();
-                    self.take(clock::now(), bytes);
-                }
-                () = clock::sleep_until(self.source.deadline()) => {}
+                bytes = self.input.read() => Some(bytes.len()),
+                () = clock::sleep_until(deadline) => None,
+            };
+            let mut reading = self.reading.lock().await;
+            let now = clock::now();
+            if let Some(bytes) = read {
+                take(
+                    &mut reading.source,
+                    &mut self.unwrapper,
+                    &mut self.input,
+                    now,
+                    bytes,
+                );
             }
-            self.source.tick(clock::now());
+            deadline = reading.tick(now);
         }
-        self.source.finish();
         self.input
     }
+}
 
-    /// Takes so many bytes of the buffer; none is the end, where an unterminated line counts as one.
-    fn take(&mut self, now: Instant, bytes: usize) {
-        let Self {
-            source,
-            unwrapper,
-            input,
-        } = self;
-        let wall = clock::wall();
-        let mut on = |piece: Piece<'_>| match piece {
-            Piece::Line(line) => source.line(now, wall, Log::Access, unwrapper.line(line)),
-            Piece::Lost { cause, bytes } => source.metrics().lost(cause, bytes),
-        };
-        if bytes > 0 {
-            input
-                .lines
-                .feed(input.buffer.get(..bytes).unwrap_or_default(), &mut on);
-            source.metrics().read(bytes as u64);
-        } else {
-            if input.lines.pending() > 0 {
-                input.lines.finish(&mut on);
-            }
-            tracing::info!(source = source.metrics().name(), "standard input ended");
+/// Takes so many bytes of the buffer; none is the end, where an unterminated line counts as one.
+fn take(
+    source: &mut SourceReader,
+    unwrapper: &mut Unwrapper,
+    input: &mut Input,
+    now: Instant,
+    bytes: usize,
+) {
+    let wall = clock::wall();
+    let mut on = |piece: Piece<'_>| match piece {
+        Piece::Line(line) => source.line(now, wall, Log::Access, unwrapper.line(line)),
+        Piece::Lost { cause, bytes } => source.metrics().lost(cause, bytes),
+    };
+    if bytes > 0 {
+        input
+            .lines
+            .feed(input.buffer.get(..bytes).unwrap_or_default(), &mut on);
+        source.metrics().read(bytes as u64);
+    } else {
+        if input.lines.pending() > 0 {
+            input.lines.finish(&mut on);
         }
+        tracing::info!(source = source.metrics().name(), "standard input ended");
     }
 }

@@ -22,5 +22,6 @@ mod scenarios;
 mod startup;
 mod status;
 mod storage;
+mod stored;
 mod support;
 mod syslog;

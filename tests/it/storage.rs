@@ -16,12 +16,12 @@ use crate::support::holter::{Holter, refusal};
 use crate::support::{eventually, http};
 
 /// A log source `edge` whose files are in a folder of their own, with a place to store its counts.
-struct Stage {
+pub(crate) struct Stage {
     folder: TempDir,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let stage = Self {
             folder: TempDir::new().unwrap(),
         };
@@ -30,15 +30,15 @@ impl Stage {
         stage
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn storage(&self) -> PathBuf {
+    pub(crate) fn storage(&self) -> PathBuf {
         self.path("storage")
     }
 
-    fn start(&self) -> Holter {
+    pub(crate) fn start(&self) -> Holter {
         self.start_at(&self.storage())
     }
 
@@ -56,7 +56,7 @@ impl Stage {
         Holter::storing(&configuration, storage)
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new()
             .append(true)
             .open(self.path(name))
@@ -66,7 +66,7 @@ impl Stage {
 }
 
 /// The line of a stream that lasted so many milliseconds; its number is its connection's, too.
-fn access(number: u64) -> String {
+pub(crate) fn access(number: u64) -> String {
     format!(
         "1795168781.360 {number} \"GET /mcp HTTP/1.1\" 200 \"OK\" {}.{:03} 10.0.0.1:80\n",
         number / 1000,
@@ -75,14 +75,14 @@ fn access(number: u64) -> String {
 }
 
 /// The entry that tells why it ended.
-fn timed_out(number: u64) -> String {
+pub(crate) fn timed_out(number: u64) -> String {
     format!(
         "2026/11/20 09:59:41 [error] 7#7: *{number} upstream timed out (110: Connection timed out) while reading upstream, \
          client: 10.9.9.9, server: _, request: \"GET /mcp HTTP/1.1\", upstream: \"http://10.0.0.1:80/mcp\"\n"
     )
 }
 
-const LINES: &str = r#"holter_log_lines_total{source="edge"}"#;
+pub(crate) const LINES: &str = r#"holter_log_lines_total{source="edge"}"#;
 
 /// Writes streams until told to stop, every third with its entry in the error log before or after it; some lines in
 /// two halves. Says how many.
@@ -109,13 +109,13 @@ fn write_until(stage: &Stage, stop: &AtomicBool) -> u64 {
 
 /// The counts of every scrape so far, over all lives: none may fall.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     highest: HashMap<String, f64>,
-    fallen: Vec<String>,
+    pub(crate) fallen: Vec<String>,
 }
 
 impl Seen {
-    fn take(&mut self, text: &str) {
+    pub(crate) fn take(&mut self, text: &str) {
         for line in text.lines().filter(|line| line.starts_with("holter_")) {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();

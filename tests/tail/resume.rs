@@ -86,3 +86,38 @@ fn what_is_not_the_same_file_any_more_is_not_read_again() {
     restarted_inside_a_line(&mut case, 2, Some(other));
     assert_eq!(case.pass(), NONE, "of a file that is not known");
 }
+
+/// A scrape may come between two parts of a pass: what it stores is where the part before ended, in every file.
+#[test]
+fn the_place_in_the_middle_of_a_pass_is_one_to_go_on_from() {
+    let mut case = Case::new("*.log", Start::End, |c| {
+        c.append("a.log", "");
+        c.append("b.log", "");
+    });
+    assert_eq!(case.pass(), NONE);
+    let lines = |name: char| {
+        let numbers = (0..60_000).map(move |n| format!("{name} {n}"));
+        numbers.collect::<Vec<_>>()
+    };
+    let (a, b) = (lines('a'), lines('b'));
+    case.append("a.log", &(a.join("\n") + "\n"));
+    case.append("b.log", &(b.join("\n") + "\n"));
+    let mut found = Vec::new();
+    for parts in [1, 2, 3] {
+        let mut on = |one: Found<'_>| {
+            if let Found::Line(line) = one {
+                found.push(String::from_utf8_lossy(line).into_owned());
+            }
+        };
+        case.follower.begin_pass(case.now, &mut on);
+        for _ in 0..parts {
+            assert!(case.follower.read_part(case.now, &mut on), "a part is all");
+        }
+        restarted(&mut case);
+    }
+    found.extend(case.pass());
+    found.sort();
+    let mut all = [a, b].concat();
+    all.sort();
+    assert!(found == all, "{} lines of {}", found.len(), all.len());
+}

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 
 use super::app::StartError;
-use super::log::{LogTask, Reading};
+use super::log::LogTask;
+use super::reading::Reading;
 use super::record::SourceRecorder;
 use super::snapshots::Readings;
 use super::stdin::{self, StdinTask};
@@ -40,12 +41,13 @@ pub(super) struct Running {
 struct RunningSource {
     config: LogSource,
     worker: Worker,
+    reading: Arc<Mutex<Reading>>,
     leaves: Leaves,
 }
 
-/// What a source leaves when its task has ended.
+/// What a source leaves beside its reading when its task has ended.
 enum Leaves {
-    Reading(Arc<Mutex<Reading>>),
+    Nothing,
     Sockets(oneshot::Receiver<Vec<Socket>>),
     Stdin(oneshot::Receiver<stdin::Input>),
 }
@@ -151,14 +153,18 @@ impl Running {
         let mut leaves = Vec::new();
         for source in sources {
             workers.push(source.worker);
-            leaves.push((source.config.name, source.leaves));
+            leaves.push((source.config.name, source.reading, source.leaves));
         }
         supervisor.retire(workers, grace).await?;
         gone.iter().for_each(|leg| leg.retire());
         let mut left = Left::default();
-        for (name, leaves) in leaves {
+        for (name, reading, leaves) in leaves {
+            if !config.logs.iter().any(|source| source.name == name) {
+                reading.lock().await.finish();
+            }
+            left.readings.push((name, reading));
             match leaves {
-                Leaves::Reading(reading) => left.readings.push((name, reading)),
+                Leaves::Nothing => {}
                 Leaves::Sockets(sockets) => left.sockets.extend(sockets.await.unwrap_or_default()),
                 Leaves::Stdin(stdin) => self.stdin = stdin.await.ok(),
             }
@@ -219,28 +225,46 @@ impl Running {
             metrics: self.metrics.source(&source.name)?,
             journal: self.journal.clone(),
         };
+        let reading = match left.reading(&source.name) {
+            Some(reading) => {
+                // Whoever asks it for what to store finds positions and counts of one moment meanwhile, too.
+                reading.lock().await.change(source, recorder);
+                reading
+            }
+            None => {
+                let stored = left.stored.source(&source.name).cloned();
+                let reading = Arc::new(Mutex::new(Reading::new(source, recorder, stored)));
+                self.readings.add(Arc::clone(&reading));
+                reading
+            }
+        };
+        let (worker, leaves) = self.worker(source, Arc::clone(&reading), left, supervisor)?;
+        Some(RunningSource {
+            config: source.clone(),
+            worker,
+            reading,
+            leaves,
+        })
+    }
+
+    fn worker(
+        &mut self,
+        source: &LogSource,
+        reading: Arc<Mutex<Reading>>,
+        left: &mut Left,
+        supervisor: &mut Supervisor,
+    ) -> Option<(Worker, Leaves)> {
         let name = format!("log {}", source.name);
-        let (worker, leaves) = match &source.input {
+        Some(match &source.input {
             Input::Files { access, error } => {
-                let task = match left.reading(&source.name) {
-                    Some(reading) => {
-                        LogTask::take_up(reading, source, access, error, recorder).await
-                    }
-                    None => {
-                        let stored = left.stored.source(&source.name).cloned();
-                        let task = LogTask::new(source, access, error, recorder, stored);
-                        self.readings.add(task.reading());
-                        task
-                    }
-                };
-                let reading = task.reading();
+                let task = LogTask::new(reading, &[&access[..], error].concat());
                 let worker = supervisor.spawn_worker(name, |stop| task.run(stop));
-                (worker, Leaves::Reading(reading))
+                (worker, Leaves::Nothing)
             }
             Input::Syslog { access, error } => {
                 let access = left.socket(access)?;
                 let error = error.as_ref().and_then(|address| left.socket(address));
-                let task = SyslogTask::new(source, access, error, recorder);
+                let task = SyslogTask::new(source, reading, access, error);
                 let (leave, leaves) = oneshot::channel();
                 let worker = supervisor.spawn_worker(name, |stop| async move {
                     drop(leave.send(task.run(stop).await));
@@ -249,18 +273,13 @@ impl Running {
             }
             Input::Stdin => {
                 let stdin = self.stdin.take().unwrap_or_default();
-                let task = StdinTask::new(source, stdin, recorder);
+                let task = StdinTask::new(source, reading, stdin);
                 let (leave, leaves) = oneshot::channel();
                 let worker = supervisor.spawn_worker(name, |stop| async move {
                     drop(leave.send(task.run(stop).await));
                 });
                 (worker, Leaves::Stdin(leaves))
             }
-        };
-        Some(RunningSource {
-            config: source.clone(),
-            worker,
-            leaves,
         })
     }
 }

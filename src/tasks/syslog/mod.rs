@@ -7,15 +7,17 @@ mod drops;
 mod socket;
 mod stream;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use socket::Socket;
 
 use super::clock;
-use super::record::SourceRecorder;
-use super::source::{Log, SourceReader};
+use super::reading::Reading;
+use super::source::Log;
 use crate::access_log::wrapping::Unwrapper;
 use crate::config::LogSource;
 use crate::tail::lines::Piece;
@@ -45,7 +47,7 @@ enum Found<'a> {
 
 /// Such a source at work.
 pub struct SyslogTask {
-    source: SourceReader,
+    reading: Arc<Mutex<Reading>>,
     unwrapper: Unwrapper,
     access: Socket,
     error: Option<Socket>,
@@ -54,15 +56,15 @@ pub struct SyslogTask {
 }
 
 impl SyslogTask {
-    /// Prepares the source.
+    /// Counts in `reading` what comes at the sockets.
     pub fn new(
         source: &LogSource,
+        reading: Arc<Mutex<Reading>>,
         access: Socket,
         error: Option<Socket>,
-        recorder: SourceRecorder,
     ) -> Self {
         Self {
-            source: SourceReader::new(source, recorder),
+            reading,
             unwrapper: Unwrapper::new(source.wrapping),
             access,
             error,
@@ -73,15 +75,13 @@ impl SyslogTask {
     /// Receives until `stop`, then what was sent by then; gives the sockets back.
     pub async fn run(mut self, stop: CancellationToken) -> Vec<Socket> {
         while !stop.is_cancelled() {
-            if self.poll(clock::now()) {
+            let (more, deadline) = self.poll().await;
+            if more {
                 // More is waiting, but other tasks share this thread.
                 tokio::task::yield_now().await;
                 continue;
             }
-            let due = self
-                .source
-                .deadline()
-                .map_or(self.look, |due| due.min(self.look));
+            let due = deadline.map_or(self.look, |due| due.min(self.look));
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = ready(&mut self.access, self.error.as_mut()) => {}
@@ -93,27 +93,23 @@ impl SyslogTask {
             if tokio::time::timeout(LINGER, more).await.is_err() {
                 break;
             }
-            self.poll(clock::now());
+            self.poll().await;
         }
-        self.look_at_drops(clock::now());
-        self.source.finish();
+        self.look = clock::now();
+        self.poll().await;
         [self.access].into_iter().chain(self.error).collect()
     }
 
-    /// One look at both sockets; says whether more may be waiting. The error log first, so that a stream's end finds
-    /// its cause there.
-    fn poll(&mut self, now: Instant) -> bool {
-        let Self {
-            source,
-            unwrapper,
-            access,
-            error,
-            ..
-        } = self;
-        let wall = clock::wall();
+    /// One look at both sockets; says whether more may be waiting, and when something is due. The error log first, so
+    /// that a stream's end finds its cause there. What is taken from a socket is counted before a scrape can look.
+    async fn poll(&mut self) -> (bool, Option<Instant>) {
+        let mut reading = self.reading.lock().await;
+        let (now, wall) = (clock::now(), clock::wall());
+        let source = &mut reading.source;
+        let unwrapper = &mut self.unwrapper;
         let mut more = false;
-        let sockets = error.iter_mut().map(|socket| (Log::Error, socket));
-        for (log, socket) in sockets.chain([(Log::Access, access)]) {
+        let sockets = self.error.iter_mut().map(|socket| (Log::Error, socket));
+        for (log, socket) in sockets.chain([(Log::Access, &mut self.access)]) {
             more |= socket.read(&mut |found| match found {
                 Found::Bytes(bytes) => source.metrics().read(bytes as u64),
                 Found::Piece(Piece::Line(line)) => {
@@ -123,18 +119,13 @@ impl SyslogTask {
                 Found::Refused => source.metrics().connection_refused(),
             });
         }
-        source.tick(now);
         if now >= self.look {
-            self.look_at_drops(now);
+            self.look = now + DROPS_PERIOD;
+            for socket in self.error.iter_mut().chain([&mut self.access]) {
+                source.metrics().dropped(socket.dropped());
+            }
         }
-        more
-    }
-
-    fn look_at_drops(&mut self, now: Instant) {
-        self.look = now + DROPS_PERIOD;
-        for socket in self.error.iter_mut().chain([&mut self.access]) {
-            self.source.metrics().dropped(socket.dropped());
-        }
+        (more, reading.tick(now))
     }
 }
 

@@ -33,7 +33,7 @@ pub const FILES_MAX: usize = 256;
 /// Most rotated files that are held open until they are quiet. Others wait on disk.
 pub const ROTATED_MAX: usize = 8;
 
-/// One read; large enough that the system call costs little per line.
+/// One read, which is a part of a pass; large enough that the system call costs little per line.
 const CHUNK: usize = 64 * 1024;
 
 /// The files of one log source.
@@ -50,7 +50,18 @@ pub struct Follower {
     memory: Memory,
     /// Bytes of files that wait for a rotated one to be let go.
     waiting: u64,
+    /// What the pass that is under way has still to read, the next file last.
+    due: Vec<Due>,
+    /// Whether that pass leaves something to the next.
+    is_waiting: bool,
     buffer: Vec<u8>,
+}
+
+/// An open file, and how much of it the pass may still read.
+#[derive(Debug)]
+struct Due {
+    at: usize,
+    left: usize,
 }
 
 impl Follower {
@@ -72,12 +83,14 @@ impl Follower {
             open: Vec::new(),
             memory: Memory::default(),
             waiting: 0,
+            due: Vec::new(),
+            is_waiting: false,
             buffer: vec![0; CHUNK],
         }
     }
 
-    /// Where the files stand: just after the lines that the passes so far have handed out. The same as was
-    /// taken up, before the first pass.
+    /// Where the files stand: just after the lines that have been handed out so far, in the middle of a pass too. The
+    /// same as was taken up, before the first pass.
     pub fn checkpoint(&self) -> Checkpoint {
         if let Some(left) = &self.left {
             return left.clone();
@@ -95,6 +108,13 @@ impl Follower {
     /// One pass: judges what became of each file, opens new ones, reads each up to [`READ_MAX`], lets go of
     /// rotated ones. Says whether more is waiting to be read; then poll again at once.
     pub fn poll(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
+        self.begin_pass(now, on);
+        while self.read_part(now, on) {}
+        self.end_pass(now, on)
+    }
+
+    /// The first part of [`Self::poll`]: judges what became of each file, and opens new ones.
+    pub fn begin_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
         let left = self.left.take();
         let open_lines = left.as_ref().map(|left| left.open_lines.clone());
         if let Some(left) = left {
@@ -109,10 +129,48 @@ impl Follower {
         for sight in &listing.sights {
             self.consider(sight, &listing, now, on);
         }
-        let is_waiting = self.read(now, on);
+        // Rotated files first: their lines are older.
+        let (live, rotated): (Vec<_>, Vec<_>) =
+            (0..self.open.len()).partition(|at| self.open.get(*at).is_some_and(Open::is_live));
+        let due = rotated
+            .into_iter()
+            .chain(live)
+            .map(|at| Due { at, left: READ_MAX });
+        self.due = due.collect();
+        self.due.reverse();
+        self.is_waiting = false;
+    }
+
+    /// The next part: reads some of one file. Says whether this pass has more to read.
+    pub fn read_part(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
+        let Some(due) = self.due.last_mut() else {
+            return false;
+        };
+        if let Some(file) = self.open.get_mut(due.at) {
+            if due.left == READ_MAX {
+                file.begin_pass();
+            }
+            due.left = due.left.saturating_sub(CHUNK);
+            match file.read(&mut self.buffer, CHUNK, now, on) {
+                Read::End => {}
+                Read::More if due.left > 0 => return true,
+                Read::More => self.is_waiting = true,
+                // What is to be read now is found by the next pass.
+                Read::Truncated => {
+                    cut(file, &mut self.memory, now, on);
+                    self.is_waiting = true;
+                }
+            }
+        }
+        self.due.pop();
+        !self.due.is_empty()
+    }
+
+    /// The last part: lets go of rotated files. Says whether more is waiting for the next pass.
+    pub fn end_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         self.retire(now, on);
         self.memory.forget(now, on);
-        is_waiting
+        self.is_waiting
     }
 
     /// Bytes that are written and not read, as of the last pass.
@@ -154,25 +212,6 @@ impl Follower {
                 cut(file, &mut self.memory, now, on);
             }
         }
-    }
-
-    /// Reads every file, rotated ones first: their lines are older.
-    fn read(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
-        let mut is_waiting = false;
-        for live in [false, true] {
-            for file in self.open.iter_mut().filter(|file| file.is_live() == live) {
-                match file.read(&mut self.buffer, now, on) {
-                    Read::End => {}
-                    Read::More => is_waiting = true,
-                    // What is to be read now is found by the next pass.
-                    Read::Truncated => {
-                        cut(file, &mut self.memory, now, on);
-                        is_waiting = true;
-                    }
-                }
-            }
-        }
-        is_waiting
     }
 
     /// Lets go of rotated files that are quiet, then of those beyond the bound.

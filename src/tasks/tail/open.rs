@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use memchr::memrchr;
 
-use super::READ_MAX;
 use super::found::{Found, Place, lost};
 use super::listing::{Sight, observe};
 use crate::tail::LossCause;
@@ -164,15 +163,19 @@ impl Open {
         is_intact
     }
 
-    /// Reads up to [`READ_MAX`]. A chunk counts only if the file is found intact after it was read.
+    /// A pass over the file begins here.
+    pub(super) fn begin_pass(&mut self) {
+        self.trace.begin_pass();
+    }
+
+    /// Reads about so many bytes. A chunk counts only if the file is found intact after it was read.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
+        mut left: usize,
         now: Instant,
         on: &mut impl FnMut(Found<'_>),
     ) -> Read {
-        self.trace.begin_pass();
-        let mut left = READ_MAX;
         while left > 0 {
             let read = match self.file.read_at(buffer, self.trace.at()) {
                 Ok(n) => n,
