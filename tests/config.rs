@@ -167,6 +167,29 @@ fn values_arrive_where_they_belong() {
 }
 
 #[test]
+fn the_schemes_of_a_websocket_are_those_of_http() {
+    let text =
+        "canaries: [{ name: a, direct: 'ws://h/ws', proxy: 'WSS://h/ws', transport: websocket }]";
+    let config = Config::parse(text, "holter.yaml").expect("accepted");
+    let Canary {
+        direct,
+        proxy,
+        transport,
+        ..
+    } = &config.canaries[0];
+    let urls = [direct, proxy].map(|url| url.as_ref().expect("a URL"));
+    assert_eq!(
+        urls.map(|url| url.as_str()),
+        ["http://h/ws", "https://h/ws"]
+    );
+    assert_eq!(
+        urls.map(|url| url.port_or_known_default()),
+        [Some(80), Some(443)]
+    );
+    assert_eq!(*transport, Transport::WebSocket);
+}
+
+#[test]
 fn rules_arrive_in_their_order_before_presets() {
     let text = "
 logs:

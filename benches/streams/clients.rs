@@ -73,7 +73,7 @@ pub(crate) fn holter(streams: usize, url: &str, tls: Option<ClientConfig>, count
             counts.add(event);
         };
         let stop = CancellationToken::new();
-        tokio::spawn(canary::run(settings(url), http.clone(), stop, record));
+        tokio::spawn(canary::run(settings(url), http.clone(), None, stop, record));
     }
 }
 

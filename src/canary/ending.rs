@@ -14,15 +14,18 @@ use crate::sse::Tail;
 /// What the transport saw, by type and never by message text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The final chunk, END_STREAM, or the end of a body that only the connection's end delimits.
+    /// The final chunk, END_STREAM, a Close frame without complaint, or the end of a body that only the
+    /// connection's end delimits.
     CleanEnd,
-    /// The connection ended inside the body: FIN without the final chunk, TLS end without close_notify.
+    /// The connection ended inside the body: FIN without the final chunk or Close frame, TLS end without
+    /// close_notify.
     Truncated,
     /// RST.
     Reset,
-    /// HTTP/2 RST_STREAM or GOAWAY with an error code. RST_STREAM with NO_ERROR is a clean end.
+    /// HTTP/2 RST_STREAM or GOAWAY with an error code, or such a Close frame. RST_STREAM with NO_ERROR is a
+    /// clean end.
     StreamReset,
-    /// HTTP/2 GOAWAY with NO_ERROR, and no END_STREAM after it.
+    /// HTTP/2 GOAWAY with NO_ERROR, and no END_STREAM after it; a Close frame that says "service restart".
     Drain,
     /// The connection ended before any answer.
     NoAnswer,
@@ -38,7 +41,7 @@ pub enum Cause {
     Dns,
     /// The TLS handshake failed.
     Tls,
-    /// The peer does not speak HTTP, or broke its framing.
+    /// The peer does not speak HTTP, broke its framing, or says that we did.
     Garbage,
     /// None of these.
     Other,

@@ -11,9 +11,9 @@ label! {
     pub enum Kind {
         /// A comment line of the event stream.
         Comment => "comment",
-        /// An event that is no JSON-RPC message, for example one named `heartbeat`.
+        /// An event or message that is no JSON-RPC, for example one named `heartbeat`.
         Event => "event",
-        /// A JSON-RPC `ping` request.
+        /// A JSON-RPC `ping` request, or a Ping or Pong frame of a WebSocket.
         Ping => "ping",
         /// Any other JSON-RPC message: traffic, not a heartbeat, but a sign of life.
         Data => "data",
@@ -74,6 +74,8 @@ pub struct Beat {
 #[derive(Debug)]
 pub struct Heartbeats {
     expectation: Expectation,
+    /// As it leaves the server, where the direct leg learned that: what this leg has to keep.
+    sent_every: Option<Duration>,
     learned: Option<Duration>,
     gaps: Vec<Duration>,
     last_byte: Instant,
@@ -87,6 +89,7 @@ impl Heartbeats {
     pub fn new(expectation: Expectation, now: Instant) -> Self {
         Self {
             expectation,
+            sent_every: None,
             learned: None,
             gaps: Vec::with_capacity(LEARN_FROM),
             last_byte: now,
@@ -129,14 +132,22 @@ impl Heartbeats {
         beat
     }
 
+    /// The direct leg learned how often the server beats; whether that is what is expected from now on. A proxy
+    /// that keeps every beat back gives this leg nothing to learn from, and one that collects them the wrong thing.
+    pub fn sent_every(&mut self, interval: Duration) -> bool {
+        self.sent_every = Some(interval);
+        self.expectation.interval.is_none()
+    }
+
     /// How long nothing has arrived.
     pub fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_byte)
     }
 
-    /// The configured or learned interval.
+    /// The interval as configured, else as the direct leg learned it, else as learned here.
     pub fn interval(&self) -> Option<Duration> {
-        self.expectation.interval.or(self.learned)
+        let configured = self.expectation.interval;
+        configured.or(self.sent_every).or(self.learned)
     }
 
     /// When [`Self::tick`] has something to say.
@@ -179,16 +190,20 @@ impl Heartbeats {
             .is_some_and(|interval| apart < scale(interval, BURST_SHARE))
     }
 
-    /// The median of the last gaps: one late or missing beat does not move it.
+    /// The median of the last gaps: late or missing beats do not move it. Gaps that are short beside the longest
+    /// were within a burst.
     fn learn(&mut self, apart: Duration) -> Option<Duration> {
         if self.gaps.len() == LEARN_FROM {
             self.gaps.remove(0);
         }
         self.gaps.push(apart);
+        let longest = *self.gaps.iter().max()?;
         let mut sorted = self.gaps.clone();
+        sorted.retain(|gap| *gap >= scale(longest, BURST_SHARE));
         sorted.sort_unstable();
         let median = *sorted.get((sorted.len() - 1) / 2)?;
-        if sorted.len() < LEARN_MIN || self.expectation.interval.is_some() || median.is_zero() {
+        let is_told = self.expectation.interval.or(self.sent_every).is_some();
+        if sorted.len() < LEARN_MIN || is_told || median.is_zero() {
             return None;
         }
         let moved = self.learned.is_none_or(|known| {
@@ -214,6 +229,7 @@ fn scale(duration: Duration, factor: f64) -> Duration {
 )]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn seconds(value: f64) -> Duration {
         Duration::from_secs_f64(value)
@@ -245,6 +261,57 @@ mod tests {
         // One missing beat and jitter do not move it by a tenth.
         let jitter = learned(&[15.0, 30.2, 45.1, 75.0, 90.1, 105.0]).unwrap();
         assert!((jitter.as_secs_f64() - 15.0).abs() < 1.5, "{jitter:?}");
+    }
+
+    #[test]
+    fn a_burst_is_not_taken_for_the_interval() {
+        assert_eq!(learned(&[15.0, 30.0, 30.01, 30.02]), None);
+        let later = [15.0, 30.0, 30.01, 30.02, 45.0, 60.0];
+        assert!((learned(&later).unwrap().as_secs_f64() - 15.0).abs() < 0.1);
+    }
+
+    proptest! {
+        /// Each gap up to 30 % off; every third beat missing, from the first, second or third on; a burst of three.
+        #[test]
+        fn jitter_missing_beats_and_a_burst_do_not_hide_the_interval(
+            gaps in prop::collection::vec(0.7..1.3, 24..60),
+            missing in prop::option::of(0_usize..3),
+            burst in prop::option::of(0_usize..20),
+            interval in 0.2..120.0,
+        ) {
+            let mut at = 0.0;
+            let mut beats: Vec<f64> = vec![];
+            for (number, gap) in gaps.iter().enumerate() {
+                at += gap * interval;
+                if missing.is_none_or(|phase| number % 3 != phase) {
+                    beats.push(at);
+                }
+            }
+            if let Some(number) = burst {
+                let first = beats[number / 2];
+                let together = [first, first + interval / 1000.0, first + interval / 500.0];
+                beats.splice(number / 2..=number / 2, together);
+            }
+            let off = learned(&beats).unwrap().as_secs_f64() / interval;
+            prop_assert!((0.7..1.35).contains(&off), "{off} of the interval");
+        }
+    }
+
+    #[test]
+    fn the_proxy_leg_has_to_keep_what_the_direct_leg_learned() {
+        let (mut beats, start) = slot(None);
+        assert_eq!(beats.deadline(), None);
+        assert!(beats.sent_every(seconds(15.0)));
+        assert_eq!(beats.deadline(), Some(start + seconds(37.5)));
+        // Beats that a proxy collects for a minute would teach another interval.
+        for minute in 1..=6 {
+            let now = start + seconds(60.0 * f64::from(minute));
+            assert_eq!(beats.beat(now, Kind::Comment).learned, None);
+        }
+        assert_eq!(beats.interval(), Some(seconds(15.0)));
+        let (mut configured, _) = slot(Some(5.0));
+        assert!(!configured.sent_every(seconds(15.0)));
+        assert_eq!(configured.interval(), Some(seconds(5.0)));
     }
 
     #[test]

@@ -70,6 +70,8 @@ label! {
         Listen => "listen",
         /// A plain event stream, of no protocol but the WHATWG clause's.
         Sse => "sse",
+        /// A WebSocket with the subprotocol `mcp`.
+        WebSocket => "websocket",
     }
 }
 

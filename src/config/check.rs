@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::{Location, Spanned};
 
+use super::address;
 use super::raw::{RawCanary, RawConfig, RawLog, RawStreamPaths, Text};
 use super::value::{self, Checked, LogKind};
 use super::{
@@ -14,6 +15,8 @@ use super::{
 };
 use crate::access_log::streams::StreamRule;
 use crate::access_log::{Format, Kind};
+use crate::canary::Transport;
+use crate::label::Label;
 
 mod input;
 mod rules;
@@ -177,8 +180,13 @@ impl Check<'_> {
         }
         // Every field is judged before the first `?`, so that one run shows every problem.
         let name = self.required(raw.name.as_ref(), at, &key("name"), value::name);
-        let direct = self.optional(raw.direct.as_ref(), &key("direct"), value::url);
-        let proxy = self.optional(raw.proxy.as_ref(), &key("proxy"), value::url);
+        let url = if raw.transport.value == Transport::WebSocket.as_str() {
+            address::websocket
+        } else {
+            address::http
+        };
+        let direct = self.optional(raw.direct.as_ref(), &key("direct"), url);
+        let proxy = self.optional(raw.proxy.as_ref(), &key("proxy"), url);
         let transport = self.value(&raw.transport, &key("transport"), value::transport);
         let streams = self.value(&raw.streams, &key("streams"), value::streams);
         let headers = self.headers(raw, &key("headers"));

@@ -3,6 +3,7 @@
 //! `raw` is what is written, with all defaults; `check` makes it a [`Config`] whose values need no
 //! further checks. Does not read files: `commands::load` does.
 
+mod address;
 mod check;
 mod flags;
 mod problem;

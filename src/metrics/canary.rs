@@ -246,7 +246,9 @@ pub struct Observed {
     pub interval: Option<Duration>,
     /// The longest gap since Holter started.
     pub longest_gap: Option<Duration>,
-    /// Misses since Holter started that went without the cookies that the proxy had set.
+    /// All misses since Holter started.
+    pub misses: u64,
+    /// Those of them that went without the cookies that the proxy had set.
     pub misses_without_cookies: u64,
     /// The cut-off that repeated ends make likely.
     pub suspicion: Option<Suspicion>,
@@ -302,7 +304,10 @@ impl LegMetrics {
             }
             Event::EndedPaused(end) => self.ended(end),
             Event::AffinityRequests(count) => self.affinity_requests.inc_by(*count),
-            Event::AffinityMisses(count) => self.affinity_misses.inc_by(*count),
+            Event::AffinityMisses(count) => {
+                self.affinity_misses.inc_by(*count);
+                self.lock().misses += count;
+            }
             Event::MissesWithoutCookies(count) => self.lock().misses_without_cookies += count,
             Event::SessionKept => {}
             Event::SessionLost(cause) => self.sessions_lost.add(*cause, 1),

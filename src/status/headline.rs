@@ -41,6 +41,7 @@ pub fn headline(status: &Status) -> Headline {
     if !(status.legs.is_empty() && status.sources.is_empty()) {
         sentences.push(last_cut(status));
     }
+    sentences.extend(time_outs(status));
     sentences.extend(misses(status));
     Headline { mood, sentences }
 }
@@ -114,6 +115,16 @@ fn cut_in_words(status: &Status, cut: &Disconnect) -> String {
     format!("{ago}, {}: {} ({side})", cut.end.origin, cut.end.reason)
 }
 
+fn time_outs(status: &Status) -> impl Iterator<Item = String> {
+    status.legs.iter().filter_map(|leg| {
+        let after = words::time_out(leg.suspected_timeout.as_ref()?);
+        let (leg, canary) = (leg.leg, &leg.canary);
+        Some(format!(
+            "A time-out is suspected: streams of the {leg} leg of \"{canary}\" end after {after}."
+        ))
+    })
+}
+
 fn misses(status: &Status) -> Option<String> {
     let of_legs: u64 = status.legs.iter().map(|leg| leg.affinity_misses).sum();
     let of_logs: u64 = status
@@ -174,7 +185,10 @@ mod tests {
             affinity_applies: Some(true),
             affinity_requests: 0,
             affinity_misses: 0,
+            misses_with_cookies: 0,
+            misses_without_cookies: 0,
             sessions_lost: 0,
+            suspected_timeout: None,
         }
     }
 

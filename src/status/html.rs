@@ -35,6 +35,12 @@ impl Html {
         Self(format!("<{name}>{}</{name}>", inner.0))
     }
 
+    /// A link out of the page, to where something of ours says; it tells nobody where it was followed.
+    pub(super) fn link(to: &'static str, text: &str) -> Self {
+        let text = Self::text(text).0;
+        Self(format!("<a href=\"{to}\" rel=\"noreferrer\">{text}</a>"))
+    }
+
     /// `<name class="class">inner</name>`
     pub(super) fn classed(name: &'static str, class: &'static str, inner: Self) -> Self {
         Self(format!("<{name} class=\"{class}\">{}</{name}>", inner.0))

@@ -11,6 +11,7 @@ mod json;
 pub mod page;
 pub mod place;
 mod sections;
+mod settings;
 pub mod view;
 mod words;
 
@@ -19,7 +20,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::canary::Leg;
+use crate::canary::fingerprint::CutOff;
 use crate::reason::Reason;
+use crate::verdict::settings::Setting;
 use journal::Disconnect;
 use place::Place;
 
@@ -90,8 +93,26 @@ pub struct LegRow {
     pub affinity_requests: u64,
     /// Those of them that reached a replica without that session.
     pub affinity_misses: u64,
+    /// Misses since `started_at` whose requests carried the cookies that the proxy had set, or none were set.
+    pub misses_with_cookies: u64,
+    /// Misses since `started_at` whose requests left those cookies out.
+    pub misses_without_cookies: u64,
     /// Sessions that the server forgot.
     pub sessions_lost: u64,
+    /// The cut-off that repeated ends make likely; absent when none.
+    pub suspected_timeout: Option<SuspectedTimeout>,
+}
+
+/// A cut-off that repeated ends make likely.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuspectedTimeout {
+    /// What is counted: silence or age.
+    #[serde(serialize_with = "json::label")]
+    pub kind: CutOff,
+    /// After how many seconds the stream is cut.
+    pub seconds: f64,
+    /// Settings with that default which may stand on the way of this leg: candidates, not a verdict.
+    pub candidates: Vec<Setting>,
 }
 
 /// Signs of life on one leg, by kind.
@@ -132,6 +153,12 @@ pub struct SourceRow {
 }
 
 impl LegRow {
+    /// Whether requests miss their session only where they carry none of the proxy's cookies: what most MCP clients
+    /// do, as they keep none.
+    pub fn misses_only_without_cookies(&self) -> bool {
+        self.misses_without_cookies > 0 && self.misses_with_cookies == 0
+    }
+
     /// Whether a stream is held and has been silent for longer than its heartbeat allows. A leg whose
     /// heartbeat is not known is never called silent.
     pub fn is_silent(&self) -> bool {

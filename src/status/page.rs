@@ -5,7 +5,7 @@
 
 use super::headline::{Mood, headline};
 use super::html::Html;
-use super::{Status, sections, words};
+use super::{Status, sections, settings, words};
 
 const HEAD: &str = concat!(
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
@@ -25,6 +25,7 @@ pub fn render(status: &Status) -> String {
         sections::ends(status),
         sections::heartbeats(status),
         sections::affinity(status),
+        settings::section(status),
         sections::sources(status),
         Html::fixed("</main>\n"),
         foot(status),

@@ -14,6 +14,10 @@ const ENDS_SHOWN: usize = 20;
 /// Reading aid for a cell that has nothing to say.
 const NOTHING: &str = "<span class=\"quiet\">–</span>";
 
+/// Affinity that rests on cookies, which most MCP clients do not keep.
+const COOKIES_NEEDED: &str =
+    "; only without cookies: clients that keep no cookies lose their session";
+
 /// 1. Are the streams up now, and how many are held?
 pub(super) fn streams(status: &Status) -> Html {
     let rows = status.legs.iter().map(|leg| {
@@ -190,7 +194,10 @@ fn kinds(heartbeats: Heartbeats) -> Html {
 /// 4. Do all requests of a session reach the replica that owns it?
 pub(super) fn affinity(status: &Status) -> Html {
     let legs = status.legs.iter().map(|leg| {
-        let misses = missed(leg.affinity_requests, leg.affinity_misses);
+        let mut misses = missed(leg.affinity_requests, leg.affinity_misses);
+        if leg.misses_only_without_cookies() {
+            misses = Html::all([misses, Html::fixed(COOKIES_NEEDED)]);
+        }
         let requests = match leg.affinity_applies {
             Some(false) => quiet("not applicable: no session"),
             _ => requests(leg.affinity_requests),

@@ -5,10 +5,12 @@ use std::time::SystemTime;
 use url::Url;
 
 use super::place::Place;
-use super::{Heartbeats, LegRow, SourceRow};
+use super::{Heartbeats, LegRow, SourceRow, SuspectedTimeout};
 use crate::canary::Kind;
+use crate::canary::fingerprint::Suspicion;
 use crate::config::{Canary, LogSource};
 use crate::metrics::{LegMetrics, SourceMetrics};
+use crate::verdict::settings;
 
 /// The row of one leg, at this time.
 pub fn leg(metrics: &LegMetrics, canary: &Canary, url: &Url, at: SystemTime) -> LegRow {
@@ -43,7 +45,21 @@ pub fn leg(metrics: &LegMetrics, canary: &Canary, url: &Url, at: SystemTime) -> 
         affinity_applies: observed.session,
         affinity_requests,
         affinity_misses,
+        misses_with_cookies: observed
+            .misses
+            .saturating_sub(observed.misses_without_cookies),
+        misses_without_cookies: observed.misses_without_cookies,
         sessions_lost: metrics.sessions_lost(),
+        suspected_timeout: observed.suspicion.map(|found| suspected(metrics, found)),
+    }
+}
+
+fn suspected(metrics: &LegMetrics, Suspicion { kind, after }: Suspicion) -> SuspectedTimeout {
+    let seconds = after.as_secs_f64();
+    SuspectedTimeout {
+        kind,
+        seconds,
+        candidates: settings::behind_cut_off(metrics.leg(), kind, seconds),
     }
 }
 

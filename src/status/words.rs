@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::SuspectedTimeout;
+use crate::canary::fingerprint::CutOff;
 use crate::reason::Side;
 
 /// The first second that RFC 3339 cannot write: 10000-01-01T00:00:00Z.
@@ -23,6 +25,15 @@ pub(super) fn span(seconds: f64) -> String {
         return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
     }
     coarse(seconds)
+}
+
+/// After what a suspected time-out cuts.
+pub(super) fn time_out(found: &SuspectedTimeout) -> String {
+    let seconds = span(found.seconds);
+    match found.kind {
+        CutOff::Idle => format!("{seconds} of silence"),
+        CutOff::Total => format!("{seconds}, whatever is sent"),
+    }
 }
 
 /// How long ago something was: coarse, since it is read once and grows older.

@@ -5,7 +5,9 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
@@ -15,14 +17,17 @@ use super::stream::Stream;
 use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
 use crate::canary::protocol::Answer;
+use crate::canary::protocol::websocket::Frame;
 use crate::canary::{Event, Settings};
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// Holds one stream until `stop`; every event goes to `record`.
+/// Holds one stream until `stop`; every event goes to `record`. A proxy leg hears from `server_beats` how often
+/// the direct leg learned that the server beats.
 pub async fn run(
     settings: Settings,
     http: Http,
+    mut server_beats: Option<watch::Receiver<Option<Duration>>>,
     stop: CancellationToken,
     mut record: impl FnMut(&Event),
 ) {
@@ -37,6 +42,7 @@ pub async fn run(
                 Input::Stop
             }
             input = wire.next() => input,
+            interval = learned(&mut server_beats) => Input::ServerBeats(interval),
             () = clock::sleep_until(canary.deadline()) => Input::Tick,
         };
         wire.told.take().iter().for_each(&mut record);
@@ -47,16 +53,19 @@ pub async fn run(
             }
         }
     }
+    wire.farewell().await;
 }
 
 /// The stream, the request for it, and the one request beside it.
 struct Wire {
     http: Http,
-    opening: InFlight<Result<(Answer, Stream), Cause>>,
+    opening: InFlight<Result<(Answer, Option<Stream>), Cause>>,
     /// What the request for the stream told on the way, be it answered or abandoned.
     told: Told,
     stream: Option<Stream>,
     beside: InFlight<Result<Answer, Cause>>,
+    /// A WebSocket that is being closed.
+    leaving: InFlight<()>,
 }
 
 impl Wire {
@@ -67,6 +76,7 @@ impl Wire {
             told: Told::default(),
             stream: None,
             beside: None,
+            leaving: None,
         }
     }
 
@@ -76,41 +86,90 @@ impl Wire {
                 self.stream = None;
                 self.opening = Some(Box::pin(self.http.clone().open(request, self.told.clone())));
             }
+            Do::Upgrade(request) => {
+                self.opening = Some(Box::pin(
+                    self.http.clone().upgrade(request, self.told.clone()),
+                ));
+            }
+            Do::Say(text) => {
+                if let Some(stream) = &mut self.stream {
+                    stream.say(text);
+                }
+            }
             Do::Post(request) | Do::Delete(request) => {
                 self.beside = Some(Box::pin(self.http.clone().send(request)));
             }
-            Do::Close => (self.opening, self.stream) = (None, None),
+            Do::Close => {
+                self.opening = None;
+                self.leave();
+            }
             Do::Abandon => self.beside = None,
         }
     }
 
     /// Whatever happens next. Pending for ever where nothing is under way.
     async fn next(&mut self) -> Input {
-        tokio::select! {
-            biased;
-            opened = poll(&mut self.opening) => {
-                self.opening = None;
-                match opened {
-                    Ok((answer, stream)) => {
-                        self.stream = Some(stream);
-                        Input::Opened(answer)
+        loop {
+            return tokio::select! {
+                biased;
+                () = poll(&mut self.leaving) => {
+                    self.leaving = None;
+                    continue;
+                }
+                opened = poll(&mut self.opening) => {
+                    self.opening = None;
+                    match opened {
+                        Ok((answer, stream)) => {
+                            self.stream = stream;
+                            Input::Opened(answer)
+                        }
+                        Err(cause) => Input::OpenFailed(cause),
                     }
-                    Err(cause) => Input::OpenFailed(cause),
                 }
-            }
-            replied = poll(&mut self.beside) => {
-                self.beside = None;
-                replied.map_or_else(Input::ReplyFailed, Input::Replied)
-            }
-            chunk = chunk(&mut self.stream) => {
-                if matches!(chunk, Input::Ended(_)) {
-                    // Not to be asked again once it has ended.
-                    self.stream = None;
+                replied = poll(&mut self.beside) => {
+                    self.beside = None;
+                    replied.map_or_else(Input::ReplyFailed, Input::Replied)
                 }
-                chunk
-            }
+                input = next(&mut self.stream) => {
+                    match input {
+                        // Not to be asked again once it has ended.
+                        Input::Ended(_) => self.stream = None,
+                        Input::Frame(Frame::Close(_)) => self.leave(),
+                        _ => {}
+                    }
+                    input
+                }
+            };
         }
     }
+
+    fn leave(&mut self) {
+        if let Some(leaving) = self.stream.take().and_then(Stream::leave) {
+            self.leaving = Some(Box::pin(leaving));
+        }
+    }
+
+    /// Lets a WebSocket that is being closed come to its end, which is limited.
+    async fn farewell(mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.await;
+        }
+    }
+}
+
+/// The interval, once it is another. Pending for ever where nobody is left to learn one.
+async fn learned(server_beats: &mut Option<watch::Receiver<Option<Duration>>>) -> Duration {
+    while let Some(interval) = server_beats {
+        match interval.changed().await {
+            Ok(()) => {
+                if let Some(interval) = *interval.borrow_and_update() {
+                    return interval;
+                }
+            }
+            Err(_) => *server_beats = None,
+        }
+    }
+    pending().await
 }
 
 async fn poll<T>(in_flight: &mut InFlight<T>) -> T {
@@ -120,9 +179,9 @@ async fn poll<T>(in_flight: &mut InFlight<T>) -> T {
     }
 }
 
-async fn chunk(stream: &mut Option<Stream>) -> Input {
+async fn next(stream: &mut Option<Stream>) -> Input {
     match stream {
-        Some(stream) => stream.chunk().await.map_or_else(Input::Ended, Input::Chunk),
+        Some(stream) => stream.next().await,
         None => pending().await,
     }
 }

@@ -7,6 +7,8 @@
 use std::error::Error;
 use std::io;
 
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
+
 use crate::canary::ending::Cause;
 
 /// Why a request got no answer.
@@ -89,6 +91,20 @@ fn of_h2_io(kind: Option<io::ErrorKind>) -> Cause {
         // No limit of ours is an I/O error, so it is the kernel's.
         Some(io::ErrorKind::TimedOut) => Cause::DeadPeer,
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cause::Garbage,
+        _ => Cause::Other,
+    }
+}
+
+/// Why a WebSocket was not opened, or ended without a Close frame.
+pub(super) fn of_websocket(error: &tungstenite::Error) -> Cause {
+    use tungstenite::Error::{AttackAttempt, Capacity, HttpFormat, Io, Protocol, Utf8};
+    match error {
+        // The connection is gone already, and how was not told.
+        Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Cause::Truncated,
+        Io(error) => of_chain(error),
+        Protocol(ProtocolError::HandshakeIncomplete) => Cause::NoAnswer,
+        Protocol(ProtocolError::ResetWithoutClosingHandshake) => Cause::Truncated,
+        Protocol(_) | Capacity(_) | Utf8(_) | HttpFormat(_) | AttackAttempt => Cause::Garbage,
         _ => Cause::Other,
     }
 }

@@ -29,6 +29,8 @@ pub type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// HTTP/2 in ALPN (RFC 9113 section 3.1).
 const H2: &[u8] = b"h2";
+/// HTTP/1.1 there (RFC 7301 section 6).
+const H1: &[u8] = b"http/1.1";
 
 /// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -82,20 +84,25 @@ impl Told {
 #[derive(Clone)]
 pub struct Dialer {
     tls: Option<TlsConnector>,
+    /// The same, without HTTP/2 on offer.
+    tls_h1: Option<TlsConnector>,
     limit: Duration,
 }
 
 impl Dialer {
     /// Connections within `limit`, name resolution and TLS included; `https` needs `tls`.
     pub fn new(tls: Option<&ClientConfig>, limit: Duration) -> Self {
-        let tls = tls.map(|config| {
-            let mut config = config.clone();
-            config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
-            // A resumed session shows the certificate of the first one, and its handshake is another.
-            config.resumption = Resumption::disabled();
-            TlsConnector::from(Arc::new(config))
-        });
-        Self { tls, limit }
+        Self {
+            tls: tls.map(|config| connector(config, &[H2, H1])),
+            tls_h1: tls.map(|config| connector(config, &[H1])),
+            limit,
+        }
+    }
+
+    /// The same for what only HTTP/1.1 has: upgrades.
+    pub fn h1_only(mut self) -> Self {
+        self.tls.clone_from(&self.tls_h1);
+        self
     }
 
     /// Connects. Each phase is told as it ends, the one that failed too.
@@ -119,6 +126,14 @@ impl Dialer {
             _ => Err(Cause::Tls),
         }
     }
+}
+
+fn connector(config: &ClientConfig, speaks: &[&[u8]]) -> TlsConnector {
+    let mut config = config.clone();
+    config.alpn_protocols = speaks.iter().map(|name| name.to_vec()).collect();
+    // A resumed session shows the certificate of the first one, and its handshake is another.
+    config.resumption = Resumption::disabled();
+    TlsConnector::from(Arc::new(config))
 }
 
 async fn resolve(url: &Url, deadline: Instant, told: &Told) -> Result<Vec<SocketAddr>, Cause> {

@@ -16,7 +16,7 @@ use reqwest::Response;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::dial::{Dialer, Told};
+use super::dial::{Dialer, Line, Told};
 use super::stream::Stream;
 use super::{cause, clock};
 use crate::canary::Phase;
@@ -85,16 +85,51 @@ impl Http {
     /// # Errors
     ///
     /// Why there is no stream.
-    pub async fn open(self, request: Request, told: Told) -> Result<(Answer, Stream), Cause> {
-        let url = request.url.clone();
-        let mut request = self.build(Method::GET, request)?;
-        let line = self.dialer.dial(&url, &told).await?;
-        address(&mut request, &url, line.is_h2)?;
+    pub async fn open(
+        self,
+        request: Request,
+        told: Told,
+    ) -> Result<(Answer, Option<Stream>), Cause> {
+        let (line, request) = self.connect(&self.dialer, request, &told).await?;
         let start = clock::now();
         let opened = Stream::open(line, request).await;
         told.phase(Phase::Headers, start);
         let ((status, headers), stream) = opened?;
+        Ok((head(status, &headers), Some(stream)))
+    }
+
+    /// GETs the upgrade to a WebSocket; answers with the head, and the WebSocket where it was granted.
+    /// What happens on the way goes to `told`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer, or none that a client may accept.
+    pub async fn upgrade(
+        self,
+        request: Request,
+        told: Told,
+    ) -> Result<(Answer, Option<Stream>), Cause> {
+        let dialer = self.dialer.clone().h1_only();
+        let (line, request) = self.connect(&dialer, request, &told).await?;
+        let start = clock::now();
+        let opened = Stream::upgrade(line, request).await;
+        told.phase(Phase::Headers, start);
+        let ((status, headers), stream) = opened?;
         Ok((head(status, &headers), stream))
+    }
+
+    /// A connection, and the request as it is said on it.
+    async fn connect(
+        &self,
+        dialer: &Dialer,
+        request: Request,
+        told: &Told,
+    ) -> Result<(Line, http::Request<String>), Cause> {
+        let url = request.url.clone();
+        let mut request = self.build(Method::GET, request)?;
+        let line = dialer.dial(&url, told).await?;
+        address(&mut request, &url, line.is_h2)?;
+        Ok((line, request))
     }
 
     /// POSTs, or DELETEs where there is no body; reads the whole answer.

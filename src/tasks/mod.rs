@@ -26,3 +26,4 @@ pub mod syslog;
 pub mod tail;
 mod unwrap;
 pub mod wake;
+mod websocket;

@@ -3,8 +3,9 @@
 //! Every slot tells its events here; a small task waits for the comparison's deadline. It decides nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
@@ -21,6 +22,8 @@ pub struct PairRecorder {
     changed: Notify,
     canary: CanaryMetrics,
     legs: Vec<Arc<LegMetrics>>,
+    /// How often the server beats, as the direct leg learned it.
+    server_beats: watch::Sender<Option<Duration>>,
 }
 
 impl PairRecorder {
@@ -31,7 +34,13 @@ impl PairRecorder {
             changed: Notify::new(),
             canary,
             legs,
+            server_beats: watch::Sender::default(),
         }
+    }
+
+    /// How often the server beats, once the direct leg has learned it: what a proxy has to keep.
+    pub fn server_beats(&self) -> watch::Receiver<Option<Duration>> {
+        self.server_beats.subscribe()
     }
 
     /// Takes in one event of one slot.
@@ -46,6 +55,9 @@ impl PairRecorder {
             found
         };
         self.tell(&found);
+        if let (Leg::Direct, Event::Learned(interval)) = (leg, event) {
+            self.server_beats.send_replace(Some(*interval));
+        }
     }
 
     /// Decides what is due until `stop`, then whatever is open: no fault is lost by leaving.

@@ -1,4 +1,4 @@
-//! One stream on one connection that it owns, over HTTP/1.1 or HTTP/2: every end told as it was.
+//! One stream on one connection that it owns, over HTTP/1.1, HTTP/2 or a WebSocket: every end told as it was.
 //!
 //! The connection is polled with the stream, in the canary's own task: its last words (GOAWAY, FIN, a broken
 //! record) are then at hand when the stream ends, and dropping the stream closes the connection. HTTP/1.1 is
@@ -19,7 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::cause;
 use super::dial::{Io, Line};
+use super::websocket::WebSocket;
 use crate::canary::ending::Cause;
+use crate::canary::machine::Input;
 
 /// The read buffer of a plain stream, which its answer's head must fit into. Its size is fixed: left to adapt,
 /// it stays at half a MiB after one large event.
@@ -31,12 +33,13 @@ const HEAD_MAX: u32 = 16 * 1024;
 /// Status and headers of an answer.
 pub type Head = (StatusCode, HeaderMap);
 
-/// A body that goes on for hours, and its connection.
+/// A body or WebSocket that goes on for hours, and its connection.
 pub struct Stream(Wire);
 
 enum Wire {
     H1(Box<H1>),
     H2(Box<H2>),
+    WebSocket(Box<WebSocket>),
 }
 
 impl Stream {
@@ -55,23 +58,56 @@ impl Stream {
         }
     }
 
-    /// The next bytes; never none. Cancel-safe.
+    /// Asks for a WebSocket; answers with the head of the answer, and the stream where it was granted.
     ///
     /// # Errors
     ///
-    /// The stream ended, and how: [`Cause::CleanEnd`] where nothing is wrong. Not to be called again then.
-    pub async fn chunk(&mut self) -> Result<Bytes, Cause> {
+    /// Why there is no answer, or none that a client may accept.
+    pub async fn upgrade(
+        line: Line,
+        request: Request<String>,
+    ) -> Result<(Head, Option<Self>), Cause> {
+        let (head, socket) = WebSocket::open(line.io, request).await?;
+        let stream = socket.map(|socket| Self(Wire::WebSocket(Box::new(socket))));
+        Ok((head, stream))
+    }
+
+    /// The next bytes, never none, or the next frame; or the end, [`Cause::CleanEnd`] where nothing is wrong.
+    /// Not to be called again after the end. Cancel-safe.
+    pub async fn next(&mut self) -> Input {
         loop {
-            let bytes = poll_fn(|context| match &mut self.0 {
-                Wire::H1(wire) => wire.poll_chunk(context),
-                Wire::H2(wire) => wire.poll_chunk(context),
+            let input = poll_fn(|context| match &mut self.0 {
+                Wire::H1(wire) => wire.poll_chunk(context).map(chunk),
+                Wire::H2(wire) => wire.poll_chunk(context).map(chunk),
+                Wire::WebSocket(socket) => socket
+                    .poll_frame(context)
+                    .map(|frame| frame.map_or_else(Input::Ended, Input::Frame)),
             });
-            let bytes = bytes.await?;
-            if !bytes.is_empty() {
-                return Ok(bytes);
+            match input.await {
+                Input::Chunk(bytes) if bytes.is_empty() => {}
+                input => return input,
             }
         }
     }
+
+    /// Sends a text message on a WebSocket; other streams have no way back.
+    pub fn say(&mut self, text: String) {
+        if let Wire::WebSocket(socket) = &mut self.0 {
+            socket.say(text);
+        }
+    }
+
+    /// What is left to do to leave a WebSocket politely, in bounded time. Any other stream is closed at once.
+    pub fn leave(self) -> Option<impl Future<Output = ()> + Send> {
+        match self.0 {
+            Wire::WebSocket(socket) => Some(socket.leave()),
+            Wire::H1(_) | Wire::H2(_) => None,
+        }
+    }
+}
+
+fn chunk(bytes: Result<Bytes, Cause>) -> Input {
+    bytes.map_or_else(Input::Ended, Input::Chunk)
 }
 
 struct H1 {

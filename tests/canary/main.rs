@@ -18,4 +18,5 @@ mod sessions;
 mod sse;
 mod stream;
 mod survival;
+mod websocket;
 mod wire;

@@ -75,3 +75,16 @@ fn what_the_handshake_says_is_no_heartbeat() {
         "but it is a sign of life"
     );
 }
+
+#[test]
+fn a_proxy_leg_that_gets_nothing_is_given_up_by_what_the_direct_leg_learned() {
+    let mut play = Play::held(Leg::Proxy);
+    let interval = Duration::from_secs(15);
+    play.say(Input::ServerBeats(interval));
+    assert_eq!(play.events.last(), Some(&Event::Learned(interval)));
+    play.tick();
+    assert_eq!(play.events.last(), Some(&Event::Late));
+    play.tick();
+    let ends: Vec<_> = play.ends().into_iter().map(|(reason, _)| reason).collect();
+    assert_eq!(ends, [Reason::HeartbeatTimeout]);
+}

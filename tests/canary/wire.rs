@@ -163,7 +163,13 @@ fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> 
     let record = move |event: &Event| {
         sender.send(event.clone()).ok();
     };
-    let task = canary::run(settings, clients.expect("clients"), stop.clone(), record);
+    let task = canary::run(
+        settings,
+        clients.expect("clients"),
+        None,
+        stop.clone(),
+        record,
+    );
     let task = runtime.spawn(task);
     let mut events = vec![];
     while !events.last().is_some_and(last) {

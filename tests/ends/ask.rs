@@ -16,6 +16,16 @@ const ANSWER: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// Asks a server for the stream, and returns the head of the request, its lines in any order.
 async fn head(body: Option<&str>) -> BTreeSet<String> {
+    asked(body, async |http, request| {
+        http.open(request, Told::default()).await.is_ok()
+    })
+    .await
+}
+
+async fn asked(
+    body: Option<&str>,
+    ask: impl AsyncFnOnce(Http, Request) -> bool,
+) -> BTreeSet<String> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("bound");
     let server = thread::spawn(move || {
@@ -43,7 +53,7 @@ async fn head(body: Option<&str>) -> BTreeSet<String> {
         body: body.map(str::to_owned),
     };
     let http = Http::new(&settings).expect("clients");
-    assert!(http.open(request, Told::default()).await.is_ok());
+    assert!(ask(http, request).await);
     let head = server.join().expect("a server that ends");
     let head = head.replace(&address.to_string(), "ADDRESS");
     head.trim_end().lines().map(str::to_owned).collect()
@@ -68,6 +78,31 @@ async fn over_http_1_by_get_or_by_post_where_there_is_a_body() {
     assert_eq!(head(None).await, expected(&["GET /mcp?a=b HTTP/1.1"]));
     let post = ["POST /mcp?a=b HTTP/1.1", "content-length: 2"];
     assert_eq!(head(Some("{}")).await, expected(&post));
+}
+
+#[tokio::test]
+async fn an_upgrade_to_a_websocket_carries_the_same() {
+    let seen = asked(None, async |http, request| {
+        http.upgrade(request, Told::default()).await.is_ok()
+    })
+    .await;
+    let is_key = |line: &String| line.starts_with("Sec-WebSocket-Key: ");
+    let (keys, seen): (BTreeSet<_>, _) = seen.into_iter().partition(is_key);
+    // 16 bytes in base64.
+    assert!(
+        keys.len() == 1 && keys.iter().all(|key| key.ends_with("==")),
+        "{keys:?}"
+    );
+    let mut upgrade = expected(&[
+        "GET /mcp?a=b HTTP/1.1",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: mcp",
+        "Host: ADDRESS",
+    ]);
+    upgrade.remove("host: ADDRESS");
+    assert_eq!(seen, upgrade);
 }
 
 #[tokio::test]

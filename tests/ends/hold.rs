@@ -71,7 +71,7 @@ impl Canary {
         let (sender, told) = mpsc::channel();
         let stop = CancellationToken::new();
         let record = move |event: &Event| drop(sender.send(event.clone()));
-        let task = canary::run(settings, http.expect("clients"), stop.clone(), record);
+        let task = canary::run(settings, http.expect("clients"), None, stop.clone(), record);
         let task = tokio::spawn(task);
         Self { told, stop, task }
     }

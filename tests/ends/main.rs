@@ -17,7 +17,9 @@ mod phases;
 mod reach;
 mod server;
 mod silence;
+mod talk;
 mod tls;
+mod websocket;
 
 use holter::reason::Reason;
 

@@ -8,6 +8,7 @@ use crate::hold::{Canary, Target};
 use crate::server::Speaks::{H1, H1OverTls};
 use crate::server::Step::{Fin, Hold};
 use crate::server::{Begin, Script, Server, Speaks, send};
+use crate::websocket;
 
 const BODY: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n8\r\n: beat\n\n\r\n0\r\n\r\n";
 
@@ -43,6 +44,10 @@ fn each_phase_is_told_once() {
     assert_eq!(plain, [Connect, Headers, Handshake, FirstByte]);
     let secure = phases(&told(H1OverTls));
     assert_eq!(secure, [Connect, Tls, Headers, Handshake, FirstByte]);
+    // A WebSocket speaks before it is held, as HTTP+SSE does.
+    let server = Server::start(websocket::greets_and_closes().over(H1OverTls));
+    let socket = phases(&told_of(server.target()));
+    assert_eq!(socket, [Connect, Tls, Headers, FirstByte, Handshake]);
 }
 
 /// A server under TLS that says nothing from here on, to a canary that soon gives up.

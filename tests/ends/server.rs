@@ -11,6 +11,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::hold::{DEADLINE, Target};
 
@@ -28,6 +29,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Sends these bytes one by one.
     Drip(Vec<u8>),
+    /// Grants the upgrade to a WebSocket, with these header lines about its subprotocol.
+    Accept(&'static str),
     /// Sends these bytes below TLS.
     Raw(Vec<u8>),
     /// Waits until the canary has seen a heartbeat.
@@ -58,6 +61,8 @@ pub(crate) enum Begin {
     Handshake,
     /// Once the request for the stream was read.
     Request,
+    /// Once a WebSocket was asked for.
+    Upgrade,
 }
 
 /// What the server speaks.
@@ -184,6 +189,7 @@ impl Server {
             transport: match self.script.begin {
                 Begin::Request => Transport::StreamableHttp,
                 Begin::Accept | Begin::Handshake => Transport::HttpSse,
+                Begin::Upgrade => Transport::WebSocket,
             },
             connect_timeout: self.script.connect_timeout,
             heartbeat: self.script.heartbeat,
@@ -285,11 +291,11 @@ fn play(
     beat: &Beat,
 ) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    if script.begin != Begin::Request {
+    if let Begin::Accept | Begin::Handshake = script.begin {
         if script.begin == Begin::Handshake {
             (&socket).read_exact(&mut [0; 64])?;
         }
-        return run(&mut Link::Plain(socket), &script.steps, beat);
+        return run(&mut Link::Plain(socket), "", &script.steps, beat);
     }
     let mut link = match tls {
         None => Link::Plain(socket),
@@ -302,12 +308,13 @@ fn play(
     };
     if link.is_h2() {
         read_h2_request(&mut link)?;
-        return run(&mut link, &script.steps, beat);
+        return run(&mut link, "", &script.steps, beat);
     }
     let head = read_head(&mut link)?;
-    if head.starts_with("get") {
-        return run(&mut link, &script.steps, beat);
+    if head.starts_with("GET") {
+        return run(&mut link, &head, &script.steps, beat);
     }
+    let head = head.to_ascii_lowercase();
     read_body(&mut link, &head)?;
     let known = head.contains("mcp-session-id");
     link.send(if known { ACCEPTED } else { JSON }.as_bytes())?;
@@ -315,11 +322,12 @@ fn play(
     drain(link.socket())
 }
 
-fn run(link: &mut Link, steps: &[Step], beat: &Beat) -> io::Result<()> {
+fn run(link: &mut Link, head: &str, steps: &[Step], beat: &Beat) -> io::Result<()> {
     for step in steps {
         match step {
             Step::Send(bytes) => link.send(bytes)?,
             Step::Drip(bytes) => bytes.iter().try_for_each(|byte| link.send(&[*byte]))?,
+            Step::Accept(protocol) => link.send(accept(head, protocol).as_bytes())?,
             Step::Raw(bytes) => link.socket().write_all(bytes)?,
             Step::AfterBeat => {
                 let seen = beat.lock().expect("one stream at a time");
@@ -359,7 +367,18 @@ fn read_head(link: &mut Link) -> io::Result<String> {
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(link.exactly(1)?);
     }
-    Ok(String::from_utf8_lossy(&head).to_ascii_lowercase())
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The answer that grants an upgrade (RFC 6455 section 4.2.2).
+fn accept(head: &str, protocol: &str) -> String {
+    let mut lines = head.lines();
+    let key = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+    let accept = derive_accept_key(key.unwrap_or_default().as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: {accept}\r\n{protocol}\r\n"
+    )
 }
 
 fn read_body(link: &mut Link, head: &str) -> io::Result<()> {

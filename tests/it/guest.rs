@@ -26,9 +26,22 @@ pub(crate) enum Mood {
     Busy,
 }
 
+/// What the host does with the beats that are due.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It sends them.
+    #[default]
+    Beats,
+    /// It keeps them, and sends them together when it beats again.
+    Collects,
+    /// It hangs: nothing is sent, and no request is answered.
+    Hangs,
+}
+
 /// What the host saw.
 #[derive(Default)]
 struct Guestbook {
+    pace: Pace,
     streams: usize,
     most_streams: usize,
     /// Streams by session.
@@ -49,14 +62,22 @@ struct Guestbook {
 #[derive(Clone)]
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
+    /// One heartbeat.
+    beat: Arc<str>,
     book: Arc<Mutex<Guestbook>>,
 }
 
 impl Host {
     pub(crate) fn start(mood: Mood) -> Self {
+        Self::beating(mood, "beat")
+    }
+
+    /// Its heartbeats are comments of this text.
+    pub(crate) fn beating(mood: Mood, text: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let host = Self {
             address: listener.local_addr().expect("bound"),
+            beat: format!(": {text}\n\n").into(),
             book: Arc::default(),
         };
         let serving = host.clone();
@@ -70,9 +91,14 @@ impl Host {
         host
     }
 
-    /// Beats sent, on all streams.
+    /// Beats that were due, on all streams.
     pub(crate) fn beats(&self) -> usize {
         self.read(|book| book.beats)
+    }
+
+    /// From now on it does so.
+    pub(crate) fn turn(&self, pace: Pace) {
+        self.read(|book| book.pace = pace);
     }
 
     /// Streams break and sessions are forgotten, as when the process dies and is started again.
@@ -103,13 +129,17 @@ impl Host {
         let length = headers.get("content-length").and_then(|n| n.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body)?;
+        while self.read(|book| book.pace == Pace::Hangs) {
+            thread::sleep(BEAT);
+        }
         let agent = headers.get("user-agent").cloned().unwrap_or_default();
         self.read(|book| *book.agents.entry(agent).or_default() += 1);
         let session = headers.get("mcp-session-id").and_then(|id| id.parse().ok());
+        let is_chunked = line.trim_end().ends_with("HTTP/1.1");
         match (line.split(' ').next(), session) {
             (Some("POST"), None) => self.initialize(&mut socket, mood),
             (Some("POST"), Some(id)) => self.known(&mut socket, id),
-            (Some("GET"), Some(id)) => self.stream(socket, id, mood),
+            (Some("GET"), Some(id)) => self.stream(socket, id, mood, is_chunked),
             (Some("DELETE"), Some(id)) => self.delete(&mut socket, id),
             _ => reply(&mut socket, "405 Method Not Allowed", "", ""),
         }
@@ -152,7 +182,13 @@ impl Host {
         reply(socket, "200 OK", "", "")
     }
 
-    fn stream(&self, mut socket: TcpStream, id: u64, mood: Mood) -> std::io::Result<()> {
+    fn stream(
+        &self,
+        mut socket: TcpStream,
+        id: u64,
+        mood: Mood,
+        is_chunked: bool,
+    ) -> std::io::Result<()> {
         if !self.read(|book| book.sessions.contains(&id)) {
             return reply(&mut socket, "404 Not Found", "", "");
         }
@@ -164,12 +200,17 @@ impl Host {
             book.most_streams = book.most_streams.max(book.streams);
             book.opened.len()
         });
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let how = if is_chunked {
+            "transfer-encoding: chunked"
+        } else {
+            "connection: close"
+        };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{how}\r\n\r\n");
         socket.write_all(head.as_bytes())?;
         let result = if count == 1 && matches!(mood, Mood::Retry) {
             socket.write_all(b"d\r\nretry: 3000\n\n\r\n0\r\n\r\n")
         } else {
-            self.beat(&mut socket)
+            self.beat(&mut socket, is_chunked)
         };
         self.read(|book| {
             *book.held.entry(id).or_default() -= 1;
@@ -179,12 +220,23 @@ impl Host {
     }
 
     /// Beats until the guest hangs up, or the host crashes.
-    fn beat(&self, socket: &mut TcpStream) -> std::io::Result<()> {
+    fn beat(&self, socket: &mut TcpStream, is_chunked: bool) -> std::io::Result<()> {
         socket.set_read_timeout(Some(BEAT))?;
         let crashes = self.read(|book| book.crash.0);
+        let mut kept = 0;
         loop {
-            socket.write_all(b"8\r\n: beat\n\n\r\n")?;
-            self.read(|book| book.beats += 1);
+            let pace = self.read(|book| book.pace);
+            if pace != Pace::Hangs {
+                kept += 1;
+                self.read(|book| book.beats += 1);
+            }
+            if pace == Pace::Beats {
+                let mut beats = self.beat.repeat(std::mem::take(&mut kept));
+                if is_chunked {
+                    beats = format!("{:x}\r\n{beats}\r\n", beats.len());
+                }
+                socket.write_all(beats.as_bytes())?;
+            }
             match socket.read(&mut [0; 64]) {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}

@@ -107,6 +107,14 @@ impl Scene {
         self.holter.wait_for(selector, |value| value > 0.0);
     }
 
+    /// Waits until the status page says so.
+    fn wait_for_page(&self, text: &str) {
+        eventually(text, || {
+            let page = http::get(self.holter.address, "/").map_err(|error| error.to_string())?;
+            page.body.contains(text).then_some(()).ok_or(page.body)
+        });
+    }
+
     /// Waits until both legs hold their stream.
     pub(crate) fn wait_for_both_legs(&self) {
         self.wait_for_count(r#"holter_canary_streams{canary="it",leg="direct"}"#, 1);
@@ -160,6 +168,13 @@ fn ip_hash_gives_no_misses() {
     ]);
 }
 
+#[test]
+fn affinity_that_rests_on_a_cookie_is_said_so() {
+    let scene = Scene::start(Balance::Cookie, BEATING, NO_TIMEOUT);
+    scene.wait_for_some(r#"holter_canary_affinity_misses_total{leg="proxy"}"#);
+    scene.wait_for_page("only without cookies: clients that keep no cookies lose their session");
+}
+
 /// Only the log source is asked: whether a canary keeps cookies is its own choice.
 #[test]
 fn a_cookie_gives_no_misses_to_clients_that_keep_it() {
@@ -200,6 +215,9 @@ fn a_read_timeout_on_silence_is_idle_timeout() {
     scene.wait_for_some(
         r#"holter_canary_disconnects_total{leg="proxy",reason="idle_timeout",class="abnormal"}"#,
     );
+    let suspected = r#"holter_canary_suspected_timeout_seconds{leg="proxy",kind="idle"}"#;
+    scene.wait_for_some(suspected);
+    scene.wait_for_page(r#"streams of the proxy leg of &quot;it&quot; end after 3 s of silence"#);
     scene.wait_for_count(r#"holter_canary_streams{leg="direct"}"#, 1);
     scene.assert_none(&[
         r#"holter_log_streams_closed_total{reason="server_cut"}"#,

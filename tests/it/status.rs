@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use holter::canary::Leg;
+use holter::canary::fingerprint::CutOff;
 use holter::reason::{Reason, Side};
 use holter::status::journal::{End, Journal, Origin};
 use holter::status::place::Place;
-use holter::status::{Heartbeats, LegRow, SourceRow, Status, page};
+use holter::status::{Heartbeats, LegRow, SourceRow, Status, SuspectedTimeout, page};
+use holter::verdict::settings;
 
 /// 2026-11-20T03:00:00Z
 fn now() -> SystemTime {
@@ -48,7 +50,10 @@ fn weather_direct() -> LegRow {
         affinity_applies: Some(true),
         affinity_requests: 240,
         affinity_misses: 0,
+        misses_with_cookies: 0,
+        misses_without_cookies: 0,
         sessions_lost: 0,
+        suspected_timeout: None,
     }
 }
 
@@ -75,7 +80,13 @@ fn weather_proxy() -> LegRow {
         longest_gap_seconds: Some(60.4),
         late_heartbeats: 17,
         affinity_misses: 161,
+        misses_without_cookies: 161,
         sessions_lost: 3,
+        suspected_timeout: Some(SuspectedTimeout {
+            kind: CutOff::Idle,
+            seconds: 60.0,
+            candidates: settings::behind_cut_off(Leg::Proxy, CutOff::Idle, 60.0),
+        }),
         ..weather_direct()
     }
 }
@@ -89,6 +100,11 @@ fn search_direct() -> LegRow {
         disconnects: vec![],
         last_byte_age_seconds: Some(95.4),
         affinity_requests: 0,
+        suspected_timeout: Some(SuspectedTimeout {
+            kind: CutOff::Total,
+            seconds: 47.0,
+            candidates: vec![],
+        }),
         ..weather_direct()
     }
 }

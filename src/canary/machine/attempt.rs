@@ -28,6 +28,12 @@ impl Canary {
         match next {
             Next::Post(request) => self.outbox.push_back((Purpose::Handshake, request)),
             Next::Open(request) => self.act(Do::Open(request)),
+            Next::Upgrade(request) => self.act(Do::Upgrade(request)),
+            Next::Say(text) => self.act(Do::Say(text)),
+            Next::SayAndHold(text) => {
+                self.act(Do::Say(text));
+                self.hold(now);
+            }
             Next::Wait => {}
             Next::Held => self.hold(now),
             Next::Refused(request) => self.refused_joining(now, request),
@@ -41,7 +47,7 @@ impl Canary {
         self.heed(answer);
         let carried_session = self.protocol.has_session();
         let next = self.protocol.opened(answer);
-        if matches!(next, Next::Held | Next::Wait) {
+        if matches!(next, Next::Held | Next::Wait | Next::Say(_)) {
             self.opened_at = Some(now);
             self.has_spoken = false;
             self.tap = Tap::default();

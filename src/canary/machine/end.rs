@@ -15,8 +15,8 @@ pub(super) const SUCCESS_AGE: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// This many requests without an answer from a server end the question.
 const UNREACHABLE_MAX: u32 = 3;
-/// Time for the farewell: the session's DELETE.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for the farewell: the session's DELETE, or a WebSocket's Close.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Canary {
     pub(super) fn stream_ended(&mut self, now: Instant, cause: Cause) {

@@ -1,9 +1,10 @@
 //! A held stream: its bytes, its beats, and the questions asked beside it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Canary, Purpose, State, WISH_MAX};
+use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::heartbeat::Overdue;
+use crate::canary::protocol::{Next, websocket};
 use crate::canary::rpc::{self, Incoming};
 use crate::canary::{Event, Kind, Phase};
 use crate::reason::Reason;
@@ -14,6 +15,44 @@ const OUTBOX_MAX: usize = 16;
 
 impl Canary {
     pub(super) fn chunk(&mut self, now: Instant, bytes: &[u8]) {
+        self.arrived(now);
+        let mut frames = Vec::new();
+        self.tap.feed(bytes, &mut |frame| frames.push(frame));
+        let mut first = true;
+        for frame in frames {
+            self.frame(now, frame, std::mem::take(&mut first));
+        }
+    }
+
+    /// A WebSocket's counterpart of [`Self::chunk`]: frames come one by one.
+    pub(super) fn socket_frame(&mut self, now: Instant, frame: websocket::Frame) {
+        match frame {
+            // The end is no sign of life: the silence before it is what counts.
+            websocket::Frame::Close(code) => {
+                self.stream_ended(now, websocket::close_cause(code));
+            }
+            websocket::Frame::Text(data) => {
+                self.arrived(now);
+                let message = Message {
+                    name: "message".to_owned(),
+                    data,
+                    id: String::new(),
+                };
+                self.event(now, &message, true);
+            }
+            websocket::Frame::Binary => {
+                self.arrived(now);
+                self.beat(now, Kind::Event, true);
+            }
+            websocket::Frame::Ping | websocket::Frame::Pong => {
+                self.arrived(now);
+                self.beat(now, Kind::Ping, true);
+            }
+        }
+    }
+
+    /// Something arrived: a sign of life, whatever it is.
+    fn arrived(&mut self, now: Instant) {
         if let Some(opened_at) = self.opened_at.filter(|_| !self.has_spoken) {
             let wait = now.saturating_duration_since(opened_at);
             self.tell(Event::Phase(Phase::FirstByte, wait));
@@ -22,12 +61,6 @@ impl Canary {
         self.heartbeats.bytes(now);
         self.has_spoken = true;
         self.tell(Event::Bytes);
-        let mut frames = Vec::new();
-        self.tap.feed(bytes, &mut |frame| frames.push(frame));
-        let mut first = true;
-        for frame in frames {
-            self.frame(now, frame, std::mem::take(&mut first));
-        }
     }
 
     fn frame(&mut self, now: Instant, frame: Frame, first: bool) {
@@ -39,19 +72,21 @@ impl Canary {
             Frame::Oversize => self.beat(now, Kind::Data, first),
             Frame::Retry(pause) => self.wish = pause.min(WISH_MAX),
             Frame::Endless => self.end(now, Reason::ProtocolError),
-            Frame::Event(message) => {
-                let incoming = rpc::read(&message.data);
-                let kind = match incoming {
-                    Some(Incoming::Ping(_)) => Kind::Ping,
-                    Some(_) => Kind::Data,
-                    None => Kind::Event,
-                };
-                if !is_priming(&message) {
-                    self.beat(now, kind, first);
-                }
-                self.message(now, &message, incoming);
-            }
+            Frame::Event(message) => self.event(now, &message, first),
         }
+    }
+
+    fn event(&mut self, now: Instant, message: &Message, first: bool) {
+        let incoming = rpc::read(&message.data);
+        let kind = match incoming {
+            Some(Incoming::Ping(_)) => Kind::Ping,
+            Some(_) => Kind::Data,
+            None => Kind::Event,
+        };
+        if !is_priming(message) {
+            self.beat(now, kind, first);
+        }
+        self.message(now, message, incoming);
     }
 
     /// Gaps are those between chunks: frames of one chunk came together.
@@ -69,6 +104,12 @@ impl Canary {
         }
     }
 
+    pub(super) fn server_beats(&mut self, interval: Duration) {
+        if self.heartbeats.sent_every(interval) {
+            self.tell(Event::Learned(interval));
+        }
+    }
+
     /// A server's requests are answered at once, and the script hears everything.
     fn message(&mut self, now: Instant, message: &Message, incoming: Option<Incoming>) {
         let answer = match incoming {
@@ -76,10 +117,12 @@ impl Canary {
             Some(Incoming::Request(id)) => Some(rpc::method_not_found(&id)),
             _ => None,
         };
-        if let Some(request) = answer.and_then(|body| self.protocol.answer(body))
-            && self.outbox.len() < OUTBOX_MAX
-        {
-            self.outbox.push_back((Purpose::Answer, request));
+        match answer.map(|body| self.protocol.answer(body)) {
+            Some(Next::Post(request)) if self.outbox.len() < OUTBOX_MAX => {
+                self.outbox.push_back((Purpose::Answer, request));
+            }
+            Some(Next::Say(text)) => self.act(Do::Say(text)),
+            _ => {}
         }
         if let State::Joining { .. } | State::Held = self.state {
             let next = self.protocol.heard(message);

@@ -11,6 +11,8 @@ mod pause;
 mod resting;
 mod session;
 
+pub use end::FAREWELL_TIMEOUT;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,7 @@ use url::Url;
 use super::affinity::Affinity;
 use super::ending::{self, Cause, Evidence, History, Survival};
 use super::heartbeat::{Expectation, Heartbeats};
+use super::protocol::websocket::Frame;
 use super::protocol::{Answer, Protocol, Request};
 use super::rpc::{self};
 use super::{Event, Leg, Transport};
@@ -55,12 +58,16 @@ pub enum Input {
     OpenFailed(Cause),
     /// Bytes of the stream.
     Chunk(Bytes),
+    /// A message or control frame of a WebSocket.
+    Frame(Frame),
     /// The stream ended.
     Ended(Cause),
     /// The post or delete in flight was answered.
     Replied(Answer),
     /// It was not.
     ReplyFailed(Cause),
+    /// The direct leg learned that the server beats this often; for the proxy leg.
+    ServerBeats(Duration),
     /// The [`Canary::deadline`] passed.
     Tick,
     /// Leave: close the stream, end the session.
@@ -72,11 +79,15 @@ pub enum Input {
 pub enum Do {
     /// GET the stream, or POST where the request has a body.
     Open(Request),
+    /// Ask for a WebSocket with the subprotocol `mcp`.
+    Upgrade(Request),
+    /// Send this text message on the WebSocket.
+    Say(String),
     /// POST on a fresh connection; at most one request but the stream is in flight.
     Post(Request),
     /// DELETE on a fresh connection.
     Delete(Request),
-    /// Drop the stream, or the request for it.
+    /// Drop the stream, or the request for it; a WebSocket is told farewell.
     Close,
     /// Drop the request in flight.
     Abandon,
@@ -210,9 +221,11 @@ impl Canary {
                 self.fail(now, ending::of_attempt(cause));
             }
             Input::Chunk(bytes) => self.chunk(now, &bytes),
+            Input::Frame(frame) => self.socket_frame(now, frame),
             Input::Ended(cause) => self.stream_ended(now, cause),
             Input::Replied(answer) => self.replied(now, &answer),
             Input::ReplyFailed(cause) => self.reply_failed(now, cause),
+            Input::ServerBeats(interval) => self.server_beats(interval),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(now),
         }

@@ -3,11 +3,13 @@
 //! A [`Protocol`] is a script: told what the server answered, it says what is [`Next`]. It knows no time,
 //! no sockets and no retries.
 
+mod cookies;
 mod event_id;
 mod http_sse;
 mod listen;
 mod sse;
 mod streamable;
+pub mod websocket;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
+use self::cookies::Cookies;
 use super::ending::{self, Cause};
 use super::{Transport, rpc};
 use crate::reason::Reason;
@@ -114,6 +117,12 @@ pub enum Next {
     Post(Request),
     /// Open the stream; its head goes to [`Protocol::opened`].
     Open(Request),
+    /// Ask for a WebSocket; the head of the answer goes to [`Protocol::opened`].
+    Upgrade(Request),
+    /// Say this on the stream.
+    Say(String),
+    /// Say this on the stream; the handshake is done with it.
+    SayAndHold(String),
     /// Wait for the stream to say something.
     Wait,
     /// The handshake is done and the stream is held.
@@ -139,6 +148,8 @@ pub enum Protocol {
     Listen(listen::Script),
     /// A plain event stream.
     Sse(sse::Script),
+    /// A WebSocket.
+    WebSocket(websocket::Script),
 }
 
 impl Protocol {
@@ -149,6 +160,7 @@ impl Protocol {
             Transport::StreamableHttp => Self::Streamable(streamable::Script::new(url)),
             Transport::Auto | Transport::Listen => Self::Listen(listen::Script::new(url)),
             Transport::Sse => Self::Sse(sse::Script::new(url)),
+            Transport::WebSocket => Self::WebSocket(websocket::Script::new(url)),
         }
     }
 
@@ -159,6 +171,7 @@ impl Protocol {
             Self::Streamable(_) => Transport::StreamableHttp,
             Self::Listen(_) => Transport::Listen,
             Self::Sse(_) => Transport::Sse,
+            Self::WebSocket(_) => Transport::WebSocket,
         }
     }
 
@@ -169,6 +182,7 @@ impl Protocol {
             Self::Streamable(script) => script.version(),
             Self::Listen(_) => rpc::modern::VERSION,
             Self::Sse(_) => "none",
+            Self::WebSocket(script) => script.version(),
         }
     }
 
@@ -179,6 +193,7 @@ impl Protocol {
             Self::Streamable(script) => script.begin(),
             Self::Listen(script) => script.begin(),
             Self::Sse(script) => script.begin(),
+            Self::WebSocket(script) => script.begin(),
         }
     }
 
@@ -188,7 +203,7 @@ impl Protocol {
             Self::HttpSse(script) => script.replied(answer),
             Self::Streamable(script) => script.replied(answer),
             Self::Listen(script) => script.replied(answer),
-            Self::Sse(_) => Next::Wait,
+            Self::Sse(_) | Self::WebSocket(_) => Next::Wait,
         }
     }
 
@@ -207,6 +222,7 @@ impl Protocol {
             Self::Streamable(script) => script.opened(answer),
             Self::Listen(script) => script.opened(answer),
             Self::Sse(script) => script.opened(answer),
+            Self::WebSocket(script) => script.opened(answer),
         }
     }
 
@@ -215,6 +231,7 @@ impl Protocol {
         match self {
             Self::HttpSse(script) => return script.heard(message),
             Self::Listen(script) => return script.heard(&message.data),
+            Self::WebSocket(script) => return script.heard(&message.data),
             Self::Streamable(script) => script.heard(message),
             Self::Sse(script) => script.heard(message),
         }
@@ -225,7 +242,7 @@ impl Protocol {
     pub fn read_end(&self, cause: Cause) -> Cause {
         match self {
             Self::Listen(script) => script.read_end(cause),
-            Self::HttpSse(_) | Self::Streamable(_) | Self::Sse(_) => cause,
+            Self::HttpSse(_) | Self::Streamable(_) | Self::Sse(_) | Self::WebSocket(_) => cause,
         }
     }
 
@@ -241,13 +258,14 @@ impl Protocol {
         }
     }
 
-    /// The answer to a request of the server; `None` where none is to be given: 2026-07-28 has no requests
-    /// on streams, and a plain stream no way back.
-    pub fn answer(&self, body: String) -> Option<Request> {
+    /// How to answer a request of the server: by a post or on the stream, or not at all. 2026-07-28 has no
+    /// requests on streams, and a plain stream no way back.
+    pub fn answer(&self, body: String) -> Next {
         match self {
-            Self::HttpSse(script) => script.post(body),
-            Self::Streamable(script) => Some(script.post(body)),
-            Self::Listen(_) | Self::Sse(_) => None,
+            Self::HttpSse(script) => script.post(body).map_or(Next::Wait, Next::Post),
+            Self::Streamable(script) => Next::Post(script.post(body)),
+            Self::WebSocket(_) => Next::Say(body),
+            Self::Listen(_) | Self::Sse(_) => Next::Wait,
         }
     }
 
@@ -257,7 +275,7 @@ impl Protocol {
             Self::HttpSse(script) => script.post(rpc::cancelled(id)),
             Self::Streamable(script) => Some(script.post(rpc::ping(id))),
             Self::Listen(script) => Some(script.probe(id)),
-            Self::Sse(_) => None,
+            Self::Sse(_) | Self::WebSocket(_) => None,
         }
     }
 
@@ -265,7 +283,7 @@ impl Protocol {
     pub fn delete(&self) -> Option<Request> {
         match self {
             Self::Streamable(script) => script.delete(),
-            Self::HttpSse(_) | Self::Listen(_) | Self::Sse(_) => None,
+            Self::HttpSse(_) | Self::Listen(_) | Self::Sse(_) | Self::WebSocket(_) => None,
         }
     }
 
@@ -297,81 +315,15 @@ impl Protocol {
             Self::HttpSse(script) => script.forget(),
             Self::Streamable(script) => script.forget(),
             Self::Listen(script) => script.forget(),
+            Self::WebSocket(script) => script.forget(),
             Self::Sse(_) => {}
         }
-    }
-}
-
-/// Cookies that the proxy or server set for this session: how many balancers keep affinity.
-///
-/// Attributes are ignored: the session is short-lived and goes to one origin. At most 16 cookies of 4 KiB
-/// (RFC 6265 section 6.1 asks clients for that size); further ones are dropped.
-#[derive(Default)]
-struct Cookies(Vec<(String, String)>);
-
-/// Cookies are secrets.
-impl fmt::Debug for Cookies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cookies({})", self.0.len())
-    }
-}
-
-impl Cookies {
-    const MAX: usize = 16;
-    const MAX_LEN: usize = 4096;
-
-    fn take(&mut self, answer: &Answer) {
-        for cookie in &answer.cookies {
-            let pair = cookie.split(';').next().unwrap_or_default();
-            let Some((name, value)) = pair.split_once('=') else {
-                continue;
-            };
-            let (name, value) = (name.trim(), value.trim());
-            self.0.retain(|(known, _)| known != name);
-            if !name.is_empty() && pair.len() <= Self::MAX_LEN && self.0.len() < Self::MAX {
-                self.0.push((name.to_owned(), value.to_owned()));
-            }
-        }
-    }
-
-    fn header(&self) -> Option<(&'static str, String)> {
-        let pairs: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        (!pairs.is_empty()).then(|| ("cookie", pairs.join("; ")))
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cookies_are_kept_by_name_and_bounded() {
-        let mut cookies = Cookies::default();
-        let mut set = |values: &[&str]| {
-            cookies.take(&Answer {
-                cookies: values.iter().map(|&value| value.to_owned()).collect(),
-                ..Answer::default()
-            });
-            cookies.header().map(|(_, value)| value)
-        };
-        assert_eq!(set(&["bare"]), None);
-        assert_eq!(
-            set(&["route=a; Path=/; HttpOnly"]).as_deref(),
-            Some("route=a")
-        );
-        assert_eq!(set(&["x=1", "route=b"]).as_deref(), Some("x=1; route=b"));
-        let many: Vec<String> = (0..40).map(|n| format!("c{n}=v")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(set(&many).unwrap().split("; ").count(), Cookies::MAX);
-    }
 
     #[test]
     fn debug_forms_hide_ids() {

@@ -61,8 +61,11 @@ impl RunningCanary {
                     journal: beside.journal.clone(),
                 };
                 let name = format!("canary {} {leg} {slot}", canary.name);
+                let beats = (leg == Leg::Proxy).then(|| pair.server_beats());
                 let worker = supervisor.spawn_worker(name, |stop| {
-                    canary::run(settings, http, stop, move |event| recorder.record(event))
+                    canary::run(settings, http, beats, stop, move |event| {
+                        recorder.record(event);
+                    })
                 });
                 running.workers.push(worker);
             }

@@ -37,9 +37,34 @@ impl Nginx {
     /// Starts it before `replicas` and waits until it answers. `read_timeout_seconds` is its
     /// `proxy_read_timeout`.
     pub(crate) fn start(replicas: &Replicas, balance: Balance, read_timeout_seconds: u32) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
         let address = free_address();
-        let text = configuration(address, replicas, balance, read_timeout_seconds);
+        let upstreams = upstreams(replicas, balance);
+        let (target, cookie) = match balance {
+            Balance::RoundRobin | Balance::IpHash => ("replicas", ""),
+            Balance::Cookie => ("$kept", "add_header Set-Cookie $new_cookie always;"),
+        };
+        let location = format!(
+            "proxy_pass http://{target};
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+            proxy_set_header Host $http_host;
+            proxy_buffering off;
+            proxy_read_timeout {read_timeout_seconds}s;
+            {cookie}"
+        );
+        Self::configured(address, &configuration(address, &upstreams, &location))
+    }
+
+    /// Starts it before one server with nothing set but `proxy_buffering`, which is `on` by default.
+    pub(crate) fn buffering(server: SocketAddr, is_on: bool) -> Self {
+        let address = free_address();
+        let word = if is_on { "on" } else { "off" };
+        let location = format!("proxy_pass http://{server}; proxy_buffering {word};");
+        Self::configured(address, &configuration(address, "", &location))
+    }
+
+    fn configured(address: SocketAddr, text: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
         fs::write(folder.path().join("nginx.conf"), text).expect("nginx.conf");
         let mut command = Command::new(tool("nginx"));
         command
@@ -98,17 +123,7 @@ impl Drop for Nginx {
 }
 
 /// The whole configuration. All paths in it are relative to the prefix, `-p`.
-fn configuration(
-    address: SocketAddr,
-    replicas: &Replicas,
-    balance: Balance,
-    read_timeout_seconds: u32,
-) -> String {
-    let upstreams = upstreams(replicas, balance);
-    let (target, cookie) = match balance {
-        Balance::RoundRobin | Balance::IpHash => ("replicas", ""),
-        Balance::Cookie => ("$kept", "add_header Set-Cookie $new_cookie always;"),
-    };
+fn configuration(address: SocketAddr, upstreams: &str, location: &str) -> String {
     format!(
         r#"
 daemon off;
@@ -132,13 +147,7 @@ http {{
         listen {address};
         location = /ready {{ access_log off; return 204; }}
         location / {{
-            proxy_pass http://{target};
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_buffering off;
-            proxy_read_timeout {read_timeout_seconds}s;
-            {cookie}
+            {location}
         }}
     }}
 }}

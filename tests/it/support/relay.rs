@@ -1,5 +1,6 @@
 //! A relay of TCP connections that breaks them when it is told to: a proxy, or the way to one.
 
+use rustix::net::listen;
 use rustix::net::sockopt::set_socket_linger;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +12,10 @@ use std::time::Duration;
 /// How often a pump looks whether it is to break.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// No answer to a connection on loopback for this long: none will come. The kernel asks again after a second, and
+/// is heard then if the one that accepts was only late.
+const NO_ANSWER: Duration = Duration::from_millis(1500);
+
 /// How connections are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -21,6 +26,7 @@ pub(crate) enum Fault {
 /// A listening relay.
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
+    listener: Arc<TcpListener>,
     state: Arc<State>,
 }
 
@@ -31,6 +37,10 @@ struct State {
     resets: AtomicBool,
     /// Answers are kept back.
     holds: AtomicBool,
+    /// Answers are kept back from after the first bytes of each.
+    holds_streams: AtomicBool,
+    /// No connection is accepted.
+    is_deaf: AtomicBool,
 }
 
 /// What the two pumps of a connection share.
@@ -43,19 +53,26 @@ struct Connection {
 impl Relay {
     /// Relays to `target`, from after `pause` on.
     pub(crate) fn start(target: SocketAddr, pause: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").expect("loopback"));
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
+        let (shared, door) = (Arc::clone(&state), Arc::clone(&listener));
         thread::spawn(move || {
             thread::sleep(pause);
-            for client in listener.incoming().flatten() {
+            for client in door.incoming().flatten() {
+                while shared.is_deaf.load(Ordering::SeqCst) {
+                    thread::sleep(LOOK);
+                }
                 if let Ok(server) = TcpStream::connect(target) {
                     connect(client, server, &shared);
                 }
             }
         });
-        Self { address, state }
+        Self {
+            address,
+            listener,
+            state,
+        }
     }
 
     /// Breaks the connections that are open.
@@ -69,6 +86,20 @@ impl Relay {
     /// Keeps answers back, or lets them go.
     pub(crate) fn hold(&self, holds: bool) {
         self.state.holds.store(holds, Ordering::SeqCst);
+    }
+
+    /// Keeps back what comes after the first bytes of each answer: the head of a stream gets through, and nothing else.
+    pub(crate) fn hold_streams(&self) {
+        self.state.holds_streams.store(true, Ordering::SeqCst);
+    }
+
+    /// Swallows whatever comes, as a dead network does: answers, and attempts to connect. Or no longer.
+    pub(crate) fn swallow(&self, swallows: bool) {
+        self.hold(swallows);
+        self.state.is_deaf.store(swallows, Ordering::SeqCst);
+        listen(&self.listener, if swallows { 0 } else { 128 }).expect("a listening socket");
+        // With its queue full, of connections gone by now, the kernel drops what asks for another.
+        while swallows && TcpStream::connect_timeout(&self.address, NO_ANSWER).is_ok() {}
     }
 }
 
@@ -103,6 +134,7 @@ fn pump(
     let state = &connection.state;
     let (mut from_half, mut to_half) = (from, to);
     let (mut buffer, mut kept) = ([0; 4096], Vec::new());
+    let mut has_begun = false;
     loop {
         if connection.is_broken.load(Ordering::SeqCst) {
             return Ok(());
@@ -125,8 +157,11 @@ fn pump(
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        if !(is_answer && state.holds.load(Ordering::SeqCst)) {
+        let holds = state.holds.load(Ordering::SeqCst)
+            || (has_begun && state.holds_streams.load(Ordering::SeqCst));
+        if !(is_answer && holds) {
             to_half.write_all(&kept)?;
+            has_begun |= !kept.is_empty();
             kept.clear();
         }
     }
