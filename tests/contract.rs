@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::CommandFactory;
 use holter::access_log::nginx::Format;
@@ -289,4 +290,31 @@ fn the_readme_lists_every_flag() {
         .map(|long| format!("--{long}"))
         .collect();
     assert_eq!(listed, flags);
+}
+
+/// The tail's safety rules can be switched off one by one (`make torture-mutations`) as long as the patches fit.
+#[test]
+fn the_mutations_of_the_tail_still_apply() {
+    let folder = root("tests/torture/mutations");
+    let patches = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let patches: Vec<_> = patches
+        .filter(|path| path.extension().is_some_and(|end| end == "patch"))
+        .collect();
+    assert!(patches.len() >= 12, "{patches:?}");
+    for patch in patches {
+        let mut git = Command::new("git");
+        git.current_dir(root(""))
+            .args(["apply", "--check"])
+            .arg(&patch);
+        // Sources in a folder of somebody else's repository are no part of it.
+        git.env(
+            "GIT_CEILING_DIRECTORIES",
+            root("..").canonicalize().unwrap(),
+        );
+        let output = git.output().expect("git is installed");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", patch.display());
+    }
 }

@@ -271,10 +271,33 @@ pub(super) fn sources(status: &Status) -> Html {
         "Behind by",
         "Cannot tell",
     ];
+    let table = table_or("No log is read.", columns, rows);
     Html::section(
         "What do the logs say?",
-        table_or("No log is read.", columns, rows),
+        Html::all([table, uncountable(&status.sources)]),
     )
+}
+
+/// What no reader of a log can count, so that nobody takes these counts for more than they are.
+fn uncountable(sources: &[SourceRow]) -> Html {
+    const IT: [&str; 7] = [
+        "copytruncate: what is written between the copy and the truncation; a line cut there leaves two fragments.",
+        "Files that are rotated and deleted while Holter is down.",
+        "A truncated file that grows again with the same first and last bytes.",
+        "What the proxy never wrote: buffered lines of a killed proxy.",
+        "Without --storage.path, or where its volume is lost: what is written while Holter is down.",
+        "Loss of power can set the stored counts and positions back, together.",
+        "Datagrams of syslog that never arrived.",
+    ];
+    if sources.is_empty() {
+        return Html::all([]);
+    }
+    let items = IT.map(|what| Html::tag("li", Html::fixed(what)));
+    Html::all([
+        Html::fixed("<h3>What no tail can count</h3>\n"),
+        Html::classed("ul", "quiet", Html::all(items)),
+        Html::fixed("\n"),
+    ])
 }
 
 fn notes(notes: &[String]) -> Html {

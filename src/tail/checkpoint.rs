@@ -23,6 +23,32 @@ pub struct Checkpoint {
     pub(crate) cuts: Vec<Position>,
     /// Copies that were being made.
     pub(crate) copies: Vec<Copying>,
+    /// Where lines begin of which only pieces were read, in the order of reading.
+    #[serde(default)]
+    pub(crate) open_lines: Vec<OpenLine>,
+}
+
+impl Checkpoint {
+    /// Adds of these places, given in the order of reading, those in files that are known.
+    #[must_use]
+    pub fn with_open_lines(mut self, places: impl IntoIterator<Item = OpenLine>) -> Self {
+        let is_known = |place: &OpenLine| self.files.iter().any(|file| file.id == place.id);
+        let known: Vec<_> = places.into_iter().filter(is_known).collect();
+        self.open_lines.extend(known);
+        self
+    }
+}
+
+/// A line that a container's runtime cut into pieces, of which the last has not come: where to read a file
+/// again, up to where it was left, to have the pieces. None of them lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLine {
+    /// The log, as it was followed.
+    pub path: String,
+    /// The file in which the pieces stand; the pieces of one line may stand in several.
+    pub id: Identity,
+    /// The start of a line of that file, at the first piece or shortly before.
+    pub from: u64,
 }
 
 /// A file that was seen to begin as another does.

@@ -79,7 +79,10 @@ impl Reading {
     pub fn save(&self) -> Source {
         let places = |which: fn(&Files) -> &Follower| {
             let files = self.files.as_ref();
-            files.map_or_else(Checkpoint::default, |files| which(files).checkpoint())
+            files.map_or_else(Checkpoint::default, |files| {
+                let places = files.unwrappers.open_lines();
+                which(files).checkpoint().with_open_lines(places)
+            })
         };
         Source {
             name: self.source.metrics().name().to_owned(),
@@ -130,7 +133,8 @@ impl Reading {
         let wall = clock::wall();
         let mut on = |found: Found<'_>| match found {
             Found::Line(line) => source.line(now, wall, log, unwrappers.line(line)),
-            Found::File(path) => unwrappers.file(path),
+            Found::Again(line) => unwrappers.again(line),
+            Found::File(place) => unwrappers.file(place),
             Found::Bytes(bytes) => source.metrics().read(bytes),
             Found::Rotated(kind) => source.metrics().rotated(kind),
             Found::Lost { cause, bytes } => source.metrics().lost(cause, bytes),

@@ -16,6 +16,7 @@ mod guest;
 mod harness;
 mod inputs;
 mod matrix;
+mod pieces;
 mod reload;
 mod scenarios;
 mod startup;

@@ -3,18 +3,18 @@
 
 #![allow(clippy::expect_used, reason = "helpers of a test fail the test")]
 
+mod limits;
 mod model;
+mod paths;
 mod resume;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::symlink;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use holter::tail::follow::{GRACE, QUIET};
-use holter::tail::lines::LINE_MAX;
-use holter::tasks::tail::{FILES_MAX, Follower, Found, READ_MAX, ROTATED_MAX, Start};
+use holter::tasks::tail::{Follower, Found, Start};
 
 /// A folder, a follower on it, and the time.
 struct Case {
@@ -94,6 +94,7 @@ fn shown(found: &Found<'_>) -> Option<String> {
     match found {
         Found::Line(line) => Some(String::from_utf8_lossy(line).into_owned()),
         Found::File(_) | Found::Bytes(_) => None,
+        Found::Again(line) => Some(format!("<again {}>", String::from_utf8_lossy(line))),
         Found::Rotated(kind) => Some(format!("<{kind}>")),
         Found::Lost { cause, bytes } => Some(format!("<lost {cause} {bytes}>")),
         Found::OpenFailed(kind) => Some(format!("<open {kind:?}>")),
@@ -289,134 +290,4 @@ fn a_deleted_and_created_file_is_another_even_on_the_same_inode() {
         ["3 longer"],
         "the closed file's inode is free to be reused"
     );
-}
-
-#[test]
-fn symlinks_are_followed_and_switched() {
-    let mut case = Case::new("a.log", Start::Beginning, |c| {
-        c.append("0.txt", "1\n");
-        symlink(c.path("0.txt"), c.path("a.log")).expect("link");
-    });
-    assert_eq!(case.pass(), ["1"]);
-    case.append("0.txt", "2\n");
-    assert_eq!(case.pass(), ["2"]);
-    case.append("1.txt", "4\n");
-    symlink(case.path("1.txt"), case.path("new")).expect("link");
-    case.append("0.txt", "3\n");
-    case.rename("new", "a.log");
-    assert_eq!(case.pass(), ["<rename>", "3", "4"]);
-}
-
-#[test]
-fn two_names_of_one_file_are_read_once() {
-    let mut case = Case::new("*.log", Start::Beginning, |c| {
-        c.append("a.log", "1\n");
-        symlink(c.path("a.log"), c.path("b.log")).expect("link");
-        fs::hard_link(c.path("a.log"), c.path("c.log")).expect("link");
-    });
-    assert_eq!(case.pass(), ["1"]);
-    case.append("b.log", "2\n");
-    assert_eq!(case.pass(), ["2"]);
-}
-
-/// A folder where the file should be stands for a file that cannot be opened: it also works as root.
-#[test]
-fn what_cannot_be_opened_is_tried_again() {
-    let mut case = Case::new("a.log", Start::End, |c| {
-        fs::create_dir(c.path("a.log")).expect("folder");
-    });
-    let failed = format!("<open {:?}>", ErrorKind::IsADirectory);
-    for _ in 0..2 {
-        assert_eq!(case.pass(), std::slice::from_ref(&failed));
-    }
-    fs::remove_dir(case.path("a.log")).expect("removed");
-    case.append("a.log", "1\n");
-    assert_eq!(case.pass(), ["1"]);
-}
-
-#[test]
-fn only_regular_files_are_opened() {
-    let mut case = Case::new("x", Start::End, |c| {
-        symlink("/dev/null", c.path("x")).expect("link");
-    });
-    assert_eq!(
-        case.pass(),
-        [format!("<open {:?}>", ErrorKind::Unsupported)]
-    );
-    let mut case = Case::new("*", Start::End, |c| {
-        fs::create_dir(c.path("folder")).expect("folder");
-    });
-    assert_eq!(
-        case.pass(),
-        NONE,
-        "a folder that a pattern happens to match"
-    );
-}
-
-#[test]
-fn one_pass_reads_a_bounded_part_and_says_that_more_waits() {
-    let line = "x".repeat(1023) + "\n";
-    let lines = READ_MAX / line.len() + 3;
-    let mut case = Case::new("a.log", Start::Beginning, |c| {
-        c.append("a.log", &line.repeat(lines))
-    });
-    let (first, more) = case.pass_and_more();
-    assert_eq!((first.len(), more), (lines - 3, true));
-    assert_eq!(case.follower.lag_bytes(), 3 * 1024);
-    let (rest, more) = case.pass_and_more();
-    assert_eq!((rest.len(), more), (3, false));
-    assert_eq!(case.follower.lag_bytes(), 0);
-}
-
-#[test]
-fn an_endless_line_costs_a_count_and_the_next_line_is_read() {
-    let mut case = Case::new("a.log", Start::Beginning, |c| {
-        c.append("a.log", &"x".repeat(3 * LINE_MAX));
-    });
-    assert_eq!(case.pass(), NONE);
-    case.append("a.log", "\n1\n");
-    assert_eq!(
-        case.pass(),
-        [
-            format!("<lost line_too_long {}>", 3 * LINE_MAX),
-            "1".to_owned()
-        ]
-    );
-}
-
-#[test]
-fn rotated_files_are_bounded_and_what_is_unread_is_counted() {
-    let mut case = Case::new("a.log", Start::Beginning, |_| {});
-    let old: Vec<_> = (0..=ROTATED_MAX).map(|i| format!("old.{i}")).collect();
-    for name in &old {
-        case.append("a.log", "0\n");
-        assert_eq!(case.pass().last().expect("read"), "0");
-        case.rename("a.log", name);
-    }
-    // Each has more than one pass reads: the oldest has to go.
-    let line = "x".repeat(1023) + "\n";
-    for name in &old {
-        case.append(name, &line.repeat(READ_MAX / line.len() + 1));
-    }
-    let found = case.pass();
-    let lost: Vec<_> = found.iter().filter(|f| f.starts_with("<lost")).collect();
-    assert_eq!(lost, ["<lost rotated_limit 1024>"]);
-    assert_eq!(descriptors(&case), ROTATED_MAX);
-}
-
-#[test]
-fn files_are_bounded_and_what_is_not_read_is_counted_once() {
-    let mut case = Case::new("*.log", Start::End, |c| {
-        for i in 0..=FILES_MAX {
-            c.append(&format!("{i:03}.log"), "old\n");
-        }
-    });
-    assert_eq!(case.pass(), NONE);
-    let over = format!("{FILES_MAX:03}.log");
-    case.append("000.log", "1\n");
-    case.append(&over, "22\n");
-    assert_eq!(case.pass(), ["<lost file_limit 3>", "1"]);
-    assert_eq!(case.pass(), NONE);
-    case.append(&over, "4444\n");
-    assert_eq!(case.pass(), ["<lost file_limit 5>"]);
 }

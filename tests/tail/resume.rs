@@ -1,5 +1,10 @@
 //! A follower goes on where another was left: the checkpoint through its serialised form.
 
+use std::path::Path;
+
+use holter::tail::checkpoint::OpenLine;
+use holter::tail::follow::Identity;
+
 use super::*;
 
 /// What another process would take up.
@@ -23,6 +28,63 @@ fn known_files_go_on_and_new_ones_begin_at_their_start() {
     restarted(&mut case);
     restarted(&mut case);
     assert_eq!(case.pass(), NONE, "nothing twice, also before a first pass");
+}
+
+/// Goes on behind what stands in `a.log` by now, with a line of which a piece stands there.
+fn restarted_inside_a_line(case: &mut Case, from: u64, id: Option<Identity>) {
+    let mut read = None;
+    case.follower.poll(case.now, &mut |found| {
+        if let Found::File(place) = found {
+            read = Some(place.id);
+        }
+    });
+    let line = OpenLine {
+        path: case.path("a.log").display().to_string(),
+        id: id.or(read).expect("read"),
+        from,
+    };
+    let checkpoint = case.follower.checkpoint().with_open_lines([line]);
+    case.follower = Follower::resume(vec![case.pattern.clone()], Start::End, checkpoint);
+}
+
+#[test]
+fn what_may_hold_a_piece_is_read_again_and_no_further() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| {
+        c.append("a.log", "1\n2\n3\nhal")
+    });
+    restarted_inside_a_line(&mut case, 2, None);
+    case.append("a.log", "f\n");
+    case.rename("a.log", "a.log.1");
+    case.append("a.log", "5\n");
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    case.follower.poll(case.now, &mut |f| {
+        match &f {
+            Found::Bytes(settled) => bytes += settled,
+            Found::File(place) => assert!(place.path == Path::new(&case.pattern), "{place:?}"),
+            _ => {}
+        }
+        found.extend(shown(&f));
+    });
+    assert_eq!(found, ["<again 2>", "<again 3>", "half", "5"]);
+    assert_eq!(bytes, 7, "what is read again is not counted again");
+    assert_eq!(case.pass(), NONE, "only once");
+}
+
+#[test]
+fn what_is_not_the_same_file_any_more_is_not_read_again() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n2\n"));
+    restarted_inside_a_line(&mut case, 2, None);
+    fs::write(case.path("a.log"), "3\n4\n5\n").expect("written anew");
+    assert_eq!(case.pass(), ["<truncate>", "3", "4", "5"]);
+    let other = Identity {
+        dev: 0,
+        ino: 0,
+        born: None,
+    };
+    case.append("a.log", "6\n");
+    restarted_inside_a_line(&mut case, 2, Some(other));
+    assert_eq!(case.pass(), NONE, "of a file that is not known");
 }
 
 /// A scrape may come between two parts of a pass: what it stores is where the part before ended, in every file.

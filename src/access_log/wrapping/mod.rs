@@ -92,9 +92,12 @@ impl Unwrapper {
         self.wrapping
     }
 
-    /// Whether a line was begun and its end has not come.
-    pub fn is_inside_a_line(&self) -> bool {
-        self.stdout.open || self.stderr.open
+    /// Whether a line of this output was begun and its end has not come.
+    pub fn is_inside_a_line(&self, output: Output) -> bool {
+        match output {
+            Output::Stdout => self.stdout.open,
+            Output::Stderr => self.stderr.open,
+        }
     }
 
     /// Takes a line of the file, without its line feed.

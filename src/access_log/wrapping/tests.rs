@@ -125,14 +125,16 @@ fn a_line_without_end_is_dropped_and_the_next_one_read() {
     let mut unwrapper = Unwrapper::new(None);
     for _ in 0..100 {
         assert_eq!(unwrapper.line(piece.as_bytes()), Unwrapped::Piece);
-        assert!(unwrapper.stdout.bytes.len() <= MAX_LINE && unwrapper.is_inside_a_line());
+        assert!(
+            unwrapper.stdout.bytes.len() <= MAX_LINE && unwrapper.is_inside_a_line(Output::Stdout)
+        );
     }
     let end = format!("{T} stdout F x");
     let damage = Unwrapped::Damaged(UnparsedKind::TooLong);
     assert_eq!(unwrapper.line(end.as_bytes()), damage);
     let next = Unwrapped::Line(Output::Stdout, Cow::Borrowed(&b"x"[..]));
     assert_eq!(unwrapper.line(end.as_bytes()), next);
-    assert!(!unwrapper.is_inside_a_line());
+    assert!(!unwrapper.is_inside_a_line(Output::Stdout));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use flate2::read::MultiGzDecoder;
 
 use super::CHUNK;
-use super::found::Found;
+use super::found::{Found, Place};
 use super::listing::Sight;
 use super::open::{Open, open};
 use crate::tail::checkpoint::Position;
@@ -86,7 +86,12 @@ pub(super) fn read(
         return Ok(());
     };
     skip(&mut text, missing.map_or(0, Position::offset))?;
-    on(Found::File(&sight.base));
+    // A place that is never gone back to: pieces are not looked for in a compressed file.
+    on(Found::File(Place {
+        path: &sight.base,
+        id: sight.observed.id,
+        from: 0,
+    }));
     let mut lines = Lines::default();
     let mut buffer = vec![0; CHUNK];
     loop {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::tail::follow::Identity;
 use crate::tail::lines::Piece;
 use crate::tail::{LossCause, RotationKind};
 
@@ -18,10 +19,13 @@ pub enum Start {
 /// What one pass found.
 #[derive(Debug)]
 pub enum Found<'a> {
-    /// What follows was found at this path, until another is given.
-    File(&'a Path),
+    /// What follows was found here, until another place is given.
+    File(Place<'a>),
     /// A line, without its newline.
     Line(&'a [u8]),
+    /// A line that was handed out before the follower was left, and is read again for a piece that it may hold of a line that
+    /// goes on. It is counted already.
+    Again(&'a [u8]),
     /// So many bytes were settled: lines, their newlines, and what was lost between them.
     Bytes(u64),
     /// A file was rotated away.
@@ -39,6 +43,17 @@ pub enum Found<'a> {
     ReadFailed(ErrorKind),
     /// More files match than are listed; the rest is not looked at.
     ListingCapped,
+}
+
+/// Where lines were found.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The log, by the path that a pattern names.
+    pub path: &'a Path,
+    /// The file that was read for it.
+    pub id: Identity,
+    /// Where in the file the next line begins.
+    pub from: u64,
 }
 
 impl<'a> From<Piece<'a>> for Found<'a> {

@@ -4,6 +4,7 @@
 //! line means is the caller's. A path looks like one endless log: whatever rotation makes of its files, each
 //! line is handed out once, and what cannot be is counted.
 
+mod again;
 mod compressed;
 mod consider;
 mod found;
@@ -14,7 +15,7 @@ mod open;
 use std::path::Path;
 use std::time::Instant;
 
-pub use found::{Found, Start};
+pub use found::{Found, Place, Start};
 use known::{Cut, Memory};
 use listing::{Kind, Listing, Pattern, look};
 use open::{Open, Read, Role};
@@ -100,6 +101,7 @@ impl Follower {
             files: open.chain(self.memory.positions()).collect(),
             cuts: self.memory.cut_positions().collect(),
             copies: self.memory.copies().collect(),
+            open_lines: Vec::new(),
         }
     }
 
@@ -113,11 +115,14 @@ impl Follower {
 
     /// The first part of [`Self::poll`]: judges what became of each file, and opens new ones.
     pub fn begin_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        if let Some(left) = self.left.take() {
+        let left = self.left.take();
+        let open_lines = left.as_ref().map(|left| left.open_lines.clone());
+        if let Some(left) = left {
             self.memory.take_up(left, now);
         }
         let listing = look(&mut self.patterns, on);
         self.memory.begin_pass(&listing, now);
+        self.read_again(&open_lines.unwrap_or_default(), &listing, on);
         self.bind(&listing, now, on);
         self.check(now, on);
         self.waiting = 0;

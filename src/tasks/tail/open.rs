@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use memchr::memrchr;
 
-use super::found::{Found, lost};
+use super::found::{Found, Place, lost};
 use super::listing::{Sight, observe};
 use crate::tail::LossCause;
 use crate::tail::checkpoint::Position;
@@ -124,6 +124,15 @@ impl Open {
         self.file.metadata().map_or(0, |meta| meta.nlink())
     }
 
+    /// Where the next line begins.
+    fn place(&self) -> Place<'_> {
+        Place {
+            path: &self.base,
+            id: self.id,
+            from: self.trace.settled(),
+        }
+    }
+
     /// Where it stands, as it can be kept.
     pub(super) fn position(&self) -> Position {
         let path = self.base.to_string_lossy().into_owned();
@@ -197,7 +206,7 @@ impl Open {
     }
 
     fn take(&mut self, bytes: &[u8], on: &mut impl FnMut(Found<'_>)) {
-        on(Found::File(&self.base));
+        on(Found::File(self.place()));
         self.lines.feed(bytes, &mut |piece| on(piece.into()));
         let settled = self.trace.settled();
         self.trace.advance(bytes, self.lines.pending());
@@ -216,7 +225,7 @@ impl Open {
     /// is half of one.
     pub(super) fn finish(&mut self, on: &mut impl FnMut(Found<'_>)) {
         let unsettled = self.pending();
-        on(Found::File(&self.base));
+        on(Found::File(self.place()));
         match self.role {
             Role::Copy(_) => self.lines.cut(&mut |piece| on(piece.into())),
             Role::Live | Role::Rotated(_) => self.lines.finish(&mut |piece| on(piece.into())),
