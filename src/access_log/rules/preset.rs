@@ -21,7 +21,8 @@ label! {
 type Text = (&'static str, &'static str, EventKind, Reason);
 
 const SPRING: [Text; 5] = [
-    // `doOnCancel`: the subscriber, which is the client's connection, went away.
+    // `doOnCancel`: the connection behind the subscriber went away. Its client may be a proxy that cut the
+    // stream; and Spring Boot prints the same for streams that it cuts itself at shutdown.
     (
         "SSE connection cancel",
         r"SSE connection cancell?ed(?:.*?\b[Ss]ession(?:[ _-]?[Ii][Dd])?[=: ]+(?<session>[0-9A-Za-z-]{8,64}))?",
