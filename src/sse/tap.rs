@@ -29,7 +29,7 @@ pub enum Frame {
     Event(Message),
     /// A `retry` line: the reconnection time that the server asks for.
     Retry(Duration),
-    /// A dispatched event larger than [`MAX_BLOCK`]; its content was dropped.
+    /// A dispatched event larger than what is kept ([`MAX_BLOCK`]); its content was dropped.
     Oversize,
     /// A line passed [`ENDLESS_LINE`] bytes without an end. Told once a line.
     Endless,
@@ -48,8 +48,10 @@ pub enum Tail {
 ///
 /// Any chunking of the same bytes gives the same frames. Memory is at most [`MAX_BLOCK`] plus one line's
 /// field name, whatever comes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tap {
+    /// The most bytes of one event that are kept.
+    max_block: usize,
     /// Field lines of the current block, each ended by a line feed; then the current partial line.
     block: Vec<u8>,
     /// Where in `block` the current line starts.
@@ -68,7 +70,29 @@ pub struct Tap {
     has_fields: bool,
 }
 
+impl Default for Tap {
+    fn default() -> Self {
+        Self {
+            max_block: MAX_BLOCK,
+            block: Vec::new(),
+            line_start: 0,
+            line_len: 0,
+            preamble: 0,
+            after_cr: false,
+            overflow: false,
+            has_data: false,
+            has_fields: false,
+        }
+    }
+}
+
 impl Tap {
+    /// From now on keeps at most `bytes` of an event, and no more than [`MAX_BLOCK`]: larger ones are
+    /// [`Frame::Oversize`].
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.max_block = bytes.min(MAX_BLOCK);
+    }
+
     /// Feeds the next bytes of the stream; every frame that they complete goes to `on`.
     pub fn feed(&mut self, bytes: &[u8], on: &mut impl FnMut(Frame)) {
         let mut rest = bytes;
@@ -113,7 +137,9 @@ impl Tap {
             // Of a comment its first byte is enough.
             usize::from(self.line_len == bytes.len())
         } else {
-            let kept = bytes.len().min(MAX_BLOCK.saturating_sub(self.block.len()));
+            let kept = bytes
+                .len()
+                .min(self.max_block.saturating_sub(self.block.len()));
             self.overflow |= kept < bytes.len();
             kept
         };
@@ -316,6 +342,22 @@ mod tests {
         tap.feed(b"\n\n: beat\n\n", &mut on);
         assert_eq!(seen, [Frame::Oversize, Frame::Comment]);
         assert!(tap.block.capacity() <= IDLE_CAPACITY);
+    }
+
+    #[test]
+    fn less_may_be_kept() {
+        let mut tap = Tap::default();
+        let mut seen = Vec::new();
+        tap.keep_at_most(16);
+        for text in [
+            "data: 0123456789\n\n",
+            "data: 0123456789a\n\n",
+            "data: b\n\n",
+        ] {
+            tap.feed(text.as_bytes(), &mut |frame| seen.push(frame));
+        }
+        let kept = |data| message("message", data);
+        assert_eq!(seen, [kept("0123456789"), Frame::Oversize, kept("b")]);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::canary::{Event, Leg, Phase, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
+/// The most of an event that is kept while the stream is held: pings, acknowledgements and results are
+/// smaller, and a thousand streams that get a large event at once must not keep it.
+const HELD_BLOCK: usize = 4 * 1024;
 /// Refused so often in a row, a session is given up and a new one asked for.
 const SESSION_FAILURES: u32 = 3;
 
@@ -99,6 +102,7 @@ impl Canary {
         self.state = State::Held;
         self.failures = 0;
         self.set_aside = None;
+        self.tap.keep_at_most(HELD_BLOCK);
         if self.session_was_good {
             self.tell(Event::SessionKept);
         }
