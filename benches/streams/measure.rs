@@ -15,6 +15,9 @@ use crate::clients::{self, Counts, LIMIT};
 /// Heartbeats over which processor time is measured, for each stream.
 const BEATS: u64 = 5;
 
+/// Streams that are held before memory is first read.
+const FIRST: usize = 20;
+
 /// Starts a server, holds streams, and prints one row.
 pub(crate) fn measure(client: &str, speaks: &str, streams: usize) {
     // As the sidecar has it.
@@ -27,12 +30,16 @@ pub(crate) fn measure(client: &str, speaks: &str, streams: usize) {
     let mut server = Server::start(speaks);
     let (url, tls) = server.target(speaks);
     let counts = Arc::new(Counts::default());
-    let idle = resident_kib();
-    match client {
-        "holter" => clients::holter(streams, &url, tls, &counts),
-        _ => clients::reqwest(streams, &url, tls, &counts),
-    }
-    let all = streams as u64;
+    let hold = |streams| match client {
+        "holter" => clients::holter(streams, &url, tls.clone(), &counts),
+        _ => clients::reqwest(streams, &url, tls.clone(), &counts),
+    };
+    // What a process needs once, its code above all, is no stream's.
+    hold(FIRST);
+    reach(&counts.beats, 2 * FIRST as u64);
+    let first = resident_kib();
+    hold(streams);
+    let all = (FIRST + streams) as u64;
     // Until each interval is learned.
     reach(&counts.beats, 5 * all);
     let held = resident_kib();
@@ -52,7 +59,7 @@ pub(crate) fn measure(client: &str, speaks: &str, streams: usize) {
         "holter" => counts.right.load(Ordering::Relaxed).to_string(),
         _ => "-".to_owned(),
     };
-    let each = |kib: u64| kib.saturating_sub(idle) as f64 / streams as f64;
+    let each = |kib: u64| kib.saturating_sub(first) as f64 / streams as f64;
     let (held, after) = (each(held), each(after));
     println!(
         "{client:<8} {speaks:<12} {streams:>8} {held:>11.1} {after:>12.1} {cpu:>12.2} {noticed:>9} ms {right:>8}"

@@ -5,10 +5,10 @@
 //!
 //! # The rule
 //!
-//! Timers are exact, so three ends in a row at one value, within [`EXACT`], are one; so are four of the
+//! Timers are exact, so three ends in a row at one value, within `EXACT`, are one; so are four of the
 //! last eight, where other ends come in between. Some proxies notice a cut only when they write the next
 //! heartbeat, so the values may lie apart by up to one heartbeat: then it takes more ends in a row, the
-//! more the wider ([`ROWS`]). Lifetimes at random lie so close by chance too: `n` in a row within a share
+//! more the wider (`ROWS`). Lifetimes at random lie so close by chance too: `n` in a row within a share
 //! `r` of their value with a chance of `r^(n-1)` if they are uniform, less if they are exponential. The
 //! table keeps each row at about 1 in 100,000; a test measures the whole.
 

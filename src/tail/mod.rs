@@ -1,7 +1,7 @@
 //! What a tailed file's bytes and states mean: lines, rotations, losses.
 //!
 //! Pure: [`lines`] turns bytes into lines, [`follow`] judges what was remembered against what is observed,
-//! [`print`] recognises content, [`checkpoint`] is what outlives a process.
+//! [`mod@print`] recognises content, [`checkpoint`] is what outlives a process.
 //! Does not open, read or list anything: `tasks::tail` does.
 
 pub mod checkpoint;

@@ -1,6 +1,6 @@
 //! Why a stream ended, from its access line alone or with what the error log did not say.
 //!
-//! What the error log *did* say is decided in [`super::join`]. What nginx's logs cannot tell apart at
+//! What the error log *did* say is decided in `join`. What nginx's logs cannot tell apart at
 //! all: how a client ended and, where the error log shows no client messages (it does at level `info`), that it
 //! did not read or that a worker drained (all `client_close`); an upstream that was killed and one that closed without the last chunk (both `server_cut`),
 //! and, where the body has no length and no chunks, a killed one and a clean end (both
