@@ -32,7 +32,11 @@ pub(crate) struct Counts {
 /// As the sidecar does: one task a stream, every event told to the metrics, the journal, the log and the comparison.
 pub(crate) fn holter(streams: usize, url: &str, tls: Option<ClientConfig>, counts: &Arc<Counts>) {
     // The second call finds it set.
-    drop(tracing_subscriber::fmt().with_writer(std::io::sink).try_init());
+    drop(
+        tracing_subscriber::fmt()
+            .with_writer(std::io::sink)
+            .try_init(),
+    );
     let plan = LegPlan {
         canary: "bench",
         leg: Leg::Direct,
