@@ -41,8 +41,8 @@ pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Cause {
     }
     match io_kind(error) {
         Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
-        // The peer left in the middle of the TLS handshake: nothing else is read while connecting.
-        Some(io::ErrorKind::UnexpectedEof) => Cause::Tls,
+        // The peer left in the middle of the TLS handshake: nothing else is said while connecting.
+        Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => Cause::Tls,
         Some(io::ErrorKind::ConnectionReset) => Cause::Reset,
         Some(io::ErrorKind::TimedOut) => Cause::ConnectTimeout,
         _ => Cause::Other,
@@ -55,13 +55,15 @@ pub(super) fn of_chain(error: &(dyn Error + 'static)) -> Cause {
         return Cause::DeadPeer;
     }
     match io_kind(error) {
-        Some(io::ErrorKind::UnexpectedEof) => return Cause::Truncated,
+        // EPIPE is what is left to say to a peer that had closed before.
+        Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => return Cause::Truncated,
         Some(io::ErrorKind::ConnectionReset) => return Cause::Reset,
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => return Cause::Garbage,
         _ => {}
     }
     match find::<hyper::Error>(error) {
-        Some(error) if error.is_incomplete_message() => Cause::NoAnswer,
+        // The peer left before the request was sent, or before it was answered.
+        Some(error) if error.is_canceled() || error.is_incomplete_message() => Cause::NoAnswer,
         Some(error) if error.is_parse() => Cause::Garbage,
         _ => Cause::Other,
     }
@@ -99,8 +101,6 @@ fn of_h2_io(kind: Option<io::ErrorKind>) -> Cause {
 pub(super) fn of_websocket(error: &tungstenite::Error) -> Cause {
     use tungstenite::Error::{AttackAttempt, Capacity, HttpFormat, Io, Protocol, Utf8};
     match error {
-        // The connection is gone already, and how was not told.
-        Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Cause::Truncated,
         Io(error) => of_chain(error),
         Protocol(ProtocolError::HandshakeIncomplete) => Cause::NoAnswer,
         Protocol(ProtocolError::ResetWithoutClosingHandshake) => Cause::Truncated,

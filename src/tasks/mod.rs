@@ -9,6 +9,7 @@ pub mod cause;
 pub mod clock;
 pub mod dial;
 pub mod http;
+mod last_words;
 pub mod log;
 pub mod pair;
 pub mod reading;

@@ -6,7 +6,6 @@
 //! connection had said GOAWAY before.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -15,10 +14,10 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::cause;
 use super::dial::{Io, Line};
+use super::last_words::LastWords;
 use super::websocket::WebSocket;
 use crate::canary::ending::Cause;
 use crate::canary::machine::Input;
@@ -247,61 +246,6 @@ impl Link {
         }
         self.goaway
             .unwrap_or_else(|| cause::of_h2(self.error.as_ref().unwrap_or(error)))
-    }
-}
-
-/// A connection whose end is read one turn later than the bytes before it, so that a GOAWAY is heard: h2 reads
-/// as far as it can at once, and what breaks the connection hides what it said last.
-struct LastWords {
-    io: Io,
-    end: Option<io::Result<()>>,
-}
-
-impl LastWords {
-    fn new(io: Io) -> Self {
-        Self { io, end: None }
-    }
-}
-
-impl AsyncRead for LastWords {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(end) = self.end.take() {
-            return Poll::Ready(end);
-        }
-        let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(context, buffer));
-        if read.is_ok() && buffer.filled().len() > before {
-            return Poll::Ready(Ok(()));
-        }
-        self.end = Some(read);
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl AsyncWrite for LastWords {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        // A second error of a broken socket would be a mere broken pipe.
-        if let Some(Err(error)) = self.end.take_if(|end| end.is_err()) {
-            return Poll::Ready(Err(error));
-        }
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }
 

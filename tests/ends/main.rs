@@ -10,6 +10,7 @@
 )]
 
 mod ask;
+mod early;
 mod h1;
 mod h2;
 mod hold;
