@@ -18,6 +18,9 @@ pub const ENDLESS_LINE: usize = 16 * 1024 * 1024;
 /// What is kept of the buffer's capacity between events.
 const IDLE_CAPACITY: usize = 1024;
 
+/// What is kept of a line whose event is dropped: the name of any field, and a whole `retry`.
+const DROPPED_LINE_MAX: usize = 32;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Something the tap saw go by.
@@ -137,11 +140,13 @@ impl Tap {
             // Of a comment its first byte is enough.
             usize::from(self.line_len == bytes.len())
         } else {
-            let kept = bytes
-                .len()
-                .min(self.max_block.saturating_sub(self.block.len()));
-            self.overflow |= kept < bytes.len();
-            kept
+            self.overflow |= bytes.len() > self.max_block.saturating_sub(self.block.len());
+            if self.overflow {
+                let known = self.block.len() - self.line_start;
+                bytes.len().min(DROPPED_LINE_MAX.saturating_sub(known))
+            } else {
+                bytes.len()
+            }
         };
         self.block
             .extend_from_slice(bytes.get(..kept).unwrap_or(bytes));
@@ -184,7 +189,9 @@ impl Tap {
             Field::Ignored => false,
         };
         self.has_fields |= keep;
-        if keep {
+        if self.overflow {
+            self.block.clear();
+        } else if keep {
             self.block.push(b'\n');
         } else {
             self.block.truncate(self.line_start);
@@ -342,6 +349,22 @@ mod tests {
         tap.feed(b"\n\n: beat\n\n", &mut on);
         assert_eq!(seen, [Frame::Oversize, Frame::Comment]);
         assert!(tap.block.capacity() <= IDLE_CAPACITY);
+    }
+
+    #[test]
+    fn of_a_large_event_every_line_is_read_and_none_kept() {
+        let mut tap = Tap::default();
+        let mut seen = Vec::new();
+        tap.keep_at_most(16);
+        let mut on = |frame| seen.push(frame);
+        tap.feed(b"data: 0123456789abcdef\n", &mut on);
+        for _ in 0..1000 {
+            tap.feed(b"data: x\n", &mut on);
+            assert!(tap.block.capacity() <= 64);
+        }
+        tap.feed(b"retry: 3000\n: beat\ndata\n\n", &mut on);
+        let retry = Frame::Retry(Duration::from_secs(3));
+        assert_eq!(seen, [retry, Frame::Comment, Frame::Oversize]);
     }
 
     #[test]

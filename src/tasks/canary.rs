@@ -4,7 +4,7 @@
 //! nothing when another arm wins, and requests in flight live outside of it.
 
 use std::future::{Future, pending};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,17 +33,19 @@ pub async fn run(
 ) {
     let mut canary = Canary::new(settings, clock::now(), fastrand::u64(..));
     let mut wire = Wire::new(http);
+    let mut alarm = clock::Alarm::default();
+    let mut stopped = pin!(stop.cancelled());
     let mut stopping = false;
     while !canary.is_over() {
         let input = tokio::select! {
             biased;
-            () = stop.cancelled(), if !stopping => {
+            () = &mut stopped, if !stopping => {
                 stopping = true;
                 Input::Stop
             }
             input = wire.next() => input,
             interval = learned(&mut server_beats) => Input::ServerBeats(interval),
-            () = clock::sleep_until(canary.deadline()) => Input::Tick,
+            () = alarm.at(canary.deadline()) => Input::Tick,
         };
         wire.told.take().iter().for_each(&mut record);
         for output in canary.handle(clock::now(), input) {
