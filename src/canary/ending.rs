@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Leg;
+pub use super::survival::Survival;
+use super::survival::{self, Observation, Reading};
 use crate::reason::{Reason, Side};
 use crate::sse::Tail;
 
@@ -47,23 +49,6 @@ pub enum Cause {
     Other,
 }
 
-/// Whether the session outlived its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survival {
-    /// There is no session that could be asked.
-    Unasked,
-    /// A request with its id was answered: the server lives, so somebody else cut the stream.
-    Alive,
-    /// No replica knows its id any more.
-    Gone,
-    /// The proxy answers, but reaches no server that could tell.
-    Unreachable,
-    /// Not even the proxy answers.
-    ProxyGone,
-    /// Asked, without a conclusion.
-    Undecided,
-}
-
 /// All that is known about one end.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence {
@@ -77,8 +62,22 @@ pub struct Evidence {
     pub age: Duration,
     /// How long nothing had arrived.
     pub silence: Duration,
+    /// Whether a byte came on it.
+    pub has_spoken: bool,
     /// Whether the session outlived the stream.
     pub survival: Survival,
+}
+
+impl Evidence {
+    /// What it allows to conclude of the process that served the stream.
+    pub fn reading(&self) -> Reading {
+        survival::read(&Observation::Ended {
+            is_cut: is_cut(self.cause, self.tail),
+            has_spoken: self.has_spoken,
+            age: self.age,
+            survival: self.survival,
+        })
+    }
 }
 
 /// A cut after less silence than this is no idle time-out: no proxy's default is below it.
@@ -203,15 +202,15 @@ pub fn side(leg: Leg, reason: Reason) -> Side {
 fn cut_through_proxy(evidence: &Evidence, history: &History) -> (Reason, Side) {
     let silent = evidence.silence >= IDLE_MIN && evidence.silence > history.longest_survived();
     let repeated = history.repeats_silence(evidence.silence);
-    match evidence.survival {
-        Survival::Alive if silent => (Reason::IdleTimeout, Side::Proxy),
-        Survival::Alive if history.repeats_age(evidence.age) => (Reason::MaxDuration, Side::Proxy),
-        Survival::Alive | Survival::ProxyGone => (Reason::Unknown, Side::Proxy),
-        Survival::Gone | Survival::Unreachable => (Reason::ServerCut, Side::Server),
-        Survival::Unasked | Survival::Undecided if silent && repeated => {
-            (Reason::IdleTimeout, Side::Proxy)
+    match evidence.reading() {
+        Reading::CutOnTheWay if silent => (Reason::IdleTimeout, Side::Proxy),
+        Reading::CutOnTheWay if history.repeats_age(evidence.age) => {
+            (Reason::MaxDuration, Side::Proxy)
         }
-        Survival::Unasked | Survival::Undecided => (Reason::Unknown, Side::Unknown),
+        Reading::CutOnTheWay | Reading::ProxyGone => (Reason::Unknown, Side::Proxy),
+        Reading::ProcessGone | Reading::Restarted => (Reason::ServerCut, Side::Server),
+        _ if silent && repeated => (Reason::IdleTimeout, Side::Proxy),
+        _ => (Reason::Unknown, Side::Unknown),
     }
 }
 
@@ -230,6 +229,7 @@ mod tests {
             tail: Tail::Whole,
             age: seconds(age),
             silence: seconds(silence),
+            has_spoken: true,
             survival,
         }
     }

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::survival::{self, Observation, Reading};
 use crate::label::label;
 
 label! {
@@ -163,14 +164,17 @@ impl Heartbeats {
     /// Whether a beat is overdue; each gap is told late once.
     pub fn tick(&mut self, now: Instant) -> Option<Overdue> {
         let silence = self.silence(now);
-        if silence >= self.stalled_after()? && self.told_late {
-            return Some(Overdue::Stalled);
+        let seen = Observation::Silent {
+            silence,
+            allowed: self.late_after(),
+        };
+        if survival::read(&seen) != Reading::HeartbeatLost {
+            return None;
         }
-        if silence >= self.late_after()? && !self.told_late {
-            self.told_late = true;
+        if !std::mem::replace(&mut self.told_late, true) {
             return Some(Overdue::Late);
         }
-        None
+        (silence >= self.stalled_after()?).then_some(Overdue::Stalled)
     }
 
     fn late_after(&self) -> Option<Duration> {

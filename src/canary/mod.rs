@@ -12,7 +12,7 @@
 //! | [`ending`] | evidence to reason and side |
 //! | [`pair`] | the legs seen together: [`sides`] of faults, [`bursts`] that show buffering |
 //! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
-//! | [`survival`] | what the next connections say of an end; why a session is gone |
+//! | [`survival`] | what an end, a refusal or a silence allows to conclude; why a session is gone |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;

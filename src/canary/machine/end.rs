@@ -54,6 +54,7 @@ impl Canary {
             tail,
             age: now.saturating_duration_since(opened_at),
             silence: self.heartbeats.silence(now),
+            has_spoken: self.has_spoken,
             survival: Survival::Unasked,
         }
     }
