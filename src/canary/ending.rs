@@ -144,9 +144,9 @@ fn is_close(one: Duration, other: Duration) -> bool {
     one.abs_diff(other) <= slack
 }
 
-/// Whether asking the session can tell more: a cut through the proxy.
-pub fn needs_check(leg: Leg, cause: Cause, tail: Tail) -> bool {
-    leg == Leg::Proxy && is_cut(cause, tail)
+/// Whether asking the session can tell more.
+pub fn needs_check(cause: Cause, tail: Tail) -> bool {
+    is_cut(cause, tail)
 }
 
 /// An end without the final chunk, or with half an event where nothing delimits the body.
@@ -175,7 +175,7 @@ pub fn of_attempt(cause: Cause) -> Reason {
 pub fn of_stream(evidence: &Evidence, history: &History) -> (Reason, Side) {
     if is_cut(evidence.cause, evidence.tail) {
         return match evidence.leg {
-            Leg::Direct => (Reason::ServerCut, Side::Server),
+            Leg::Direct => (Reason::ServerCut, side_of_direct(evidence.reading())),
             Leg::Proxy => cut_through_proxy(evidence, history),
         };
     }
@@ -195,6 +195,15 @@ pub fn side(leg: Leg, reason: Reason) -> Side {
             Side::Server
         }
         _ => Side::Unknown,
+    }
+}
+
+/// A session that outlived its stream lives in a process that was not killed: it gave up that stream alone, or
+/// something on the way did, a service mesh or address translation.
+fn side_of_direct(reading: Reading) -> Side {
+    match reading {
+        Reading::CutOnTheWay => Side::Unknown,
+        _ => Side::Server,
     }
 }
 
@@ -260,6 +269,21 @@ mod tests {
             cut(Leg::Direct, 300.0, 60.0, Unasked),
             Reason::ServerCut,
             Side::Server,
+        );
+        check(
+            cut(Leg::Direct, 300.0, 60.0, Gone),
+            Reason::ServerCut,
+            Side::Server,
+        );
+        check(
+            cut(Leg::Direct, 300.0, 60.0, Unreachable),
+            Reason::ServerCut,
+            Side::Server,
+        );
+        check(
+            cut(Leg::Direct, 300.0, 60.0, Alive),
+            Reason::ServerCut,
+            Side::Unknown,
         );
         check(
             cut(Leg::Proxy, 99.0, 45.0, Alive),

@@ -4,16 +4,38 @@ use std::time::Duration;
 
 use holter::canary::ending::Cause;
 use holter::canary::machine::{Do, Input};
+use holter::canary::protocol::Answer;
 use holter::canary::{Event, Leg, LostCause, Transport};
 use holter::reason::{Reason, Side};
 
 use super::play::Play;
 
 #[test]
-fn a_direct_cut_is_the_server() {
-    let mut play = Play::held(Leg::Direct);
-    play.after(9.0).say(Input::Ended(Cause::Truncated));
-    assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
+fn a_direct_cut_is_the_server_unless_the_session_lives() {
+    let refused = || Input::ReplyFailed(Cause::Refused);
+    let no_answer = || Input::ReplyFailed(Cause::NoAnswer);
+    let replied = |status| {
+        let answer = Answer {
+            status,
+            ..Answer::default()
+        };
+        Input::Replied(answer)
+    };
+    for (answers, side) in [
+        (vec![replied(202)], Side::Unknown),
+        (vec![replied(404), replied(202)], Side::Unknown),
+        (vec![replied(404), replied(404)], Side::Server),
+        (vec![refused(), refused(), refused()], Side::Server),
+        (vec![no_answer(), no_answer(), no_answer()], Side::Server),
+    ] {
+        let mut play = Play::held(Leg::Direct);
+        play.after(9.0).say(Input::Ended(Cause::Truncated));
+        for answer in answers {
+            assert_eq!(play.ends(), [], "the session is asked first");
+            play.say(answer);
+        }
+        assert_eq!(play.ends(), [(Reason::ServerCut, side)]);
+    }
 }
 
 #[test]

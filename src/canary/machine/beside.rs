@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State};
 use crate::canary::affinity::Count;
-use crate::canary::ending::{Cause, Survival};
+use crate::canary::ending::Cause;
 use crate::canary::protocol::{Answer, Next};
 use crate::canary::survival::{self, Observation, Reading};
 use crate::canary::{Event, Leg};
@@ -76,7 +76,7 @@ impl Canary {
                 self.follow(now, next);
             }
             (_, Purpose::Alive) => self.wake(now),
-            (_, Purpose::Check) => self.unreachable(now, Survival::ProxyGone),
+            (_, Purpose::Check) => self.check_failed(now, cause),
             _ => {}
         }
     }

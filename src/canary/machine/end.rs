@@ -33,7 +33,7 @@ impl Canary {
         }
         self.part(now, cause, tail);
         self.drop_all();
-        if ending::needs_check(evidence.leg, cause, tail) && self.protocol.has_session() {
+        if ending::needs_check(cause, tail) && self.protocol.has_session() {
             self.state = State::Checking {
                 evidence,
                 unreachable: 0,
@@ -68,11 +68,12 @@ impl Canary {
         if answer.status >= 500 {
             return self.unreachable(now, Survival::Unreachable);
         }
+        let direct = self.settings.leg == Leg::Direct;
         self.affinity.refused();
-        if self.affinity.is_open(false) {
+        if self.affinity.is_open(direct) {
             return self.push_probe(Purpose::Check);
         }
-        let gone = self.affinity.concludes_gone(false);
+        let gone = self.affinity.concludes_gone(direct);
         self.conclude_check(
             now,
             if gone {
@@ -83,7 +84,17 @@ impl Canary {
         );
     }
 
-    pub(super) fn unreachable(&mut self, now: Instant, verdict: Survival) {
+    /// Nobody answered: on the direct leg only a refused connection says that the process is gone.
+    pub(super) fn check_failed(&mut self, now: Instant, cause: Cause) {
+        let verdict = match (self.settings.leg, cause) {
+            (Leg::Proxy, _) => Survival::ProxyGone,
+            (Leg::Direct, Cause::Refused) => Survival::Unreachable,
+            (Leg::Direct, _) => Survival::Undecided,
+        };
+        self.unreachable(now, verdict);
+    }
+
+    fn unreachable(&mut self, now: Instant, verdict: Survival) {
         let State::Checking { unreachable, .. } = &mut self.state else {
             return;
         };
@@ -91,7 +102,8 @@ impl Canary {
         if *unreachable < UNREACHABLE_MAX {
             return self.push_probe(Purpose::Check);
         }
-        self.affinity.concludes_gone(false);
+        self.affinity
+            .concludes_gone(self.settings.leg == Leg::Direct);
         self.conclude_check(now, verdict);
     }
 
