@@ -54,6 +54,49 @@ fn a_silent_stream_cut_while_its_session_lives_is_an_idle_timeout() {
     );
 }
 
+/// Envoy's time-outs over HTTP/2 are RST_STREAM, a load balancer's idle limit is RST.
+#[test]
+fn a_silent_stream_reset_while_its_session_lives_is_an_idle_timeout() {
+    for cause in [Cause::Reset, Cause::StreamReset] {
+        let mut play = Play::held(Leg::Proxy);
+        play.after(60.0).say(Input::Ended(cause));
+        assert_eq!(play.ends(), [], "the session is asked first");
+        play.reply(200);
+        assert_eq!(play.ends(), [(Reason::IdleTimeout, Side::Proxy)]);
+    }
+}
+
+/// Envoy's `max_stream_duration`.
+#[test]
+fn resets_that_repeat_at_one_age_while_the_session_lives_are_a_max_duration() {
+    let mut play = Play::held(Leg::Proxy);
+    for _ in 0..2 {
+        for _ in 0..19 {
+            play.after(15.0).bytes(": beat\n\n");
+        }
+        play.after(15.0)
+            .say(Input::Ended(Cause::StreamReset))
+            .reply(200)
+            .tick()
+            .opened();
+    }
+    assert_eq!(
+        play.ends(),
+        [
+            (Reason::ServerReset, Side::Unknown),
+            (Reason::MaxDuration, Side::Proxy)
+        ]
+    );
+}
+
+#[test]
+fn a_reset_that_takes_the_session_along_is_the_server() {
+    let mut play = Play::held(Leg::Proxy);
+    play.after(60.0).say(Input::Ended(Cause::Reset));
+    play.reply(502).reply(502).reply(502);
+    assert_eq!(play.ends(), [(Reason::ServerReset, Side::Server)]);
+}
+
 #[test]
 fn a_cut_that_takes_the_session_along_is_the_server() {
     let mut play = Play::held(Leg::Proxy);

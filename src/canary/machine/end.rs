@@ -33,7 +33,7 @@ impl Canary {
         }
         self.part(now, cause, tail);
         self.drop_all();
-        if ending::needs_check(cause, tail) && self.protocol.has_session() {
+        if ending::is_broken(cause, tail) && self.protocol.has_session() {
             self.state = State::Checking {
                 evidence,
                 unreachable: 0,
@@ -59,7 +59,7 @@ impl Canary {
         }
     }
 
-    /// The session was asked for after a cut.
+    /// The session was asked for after a cut or a reset.
     pub(super) fn checked(&mut self, now: Instant, answer: &Answer) {
         if answer.status < 300 {
             self.count_found();
@@ -125,7 +125,7 @@ impl Canary {
 
     fn conclude(&mut self, now: Instant, evidence: Evidence) {
         let (reason, side) = ending::of_stream(&evidence, &self.history);
-        if ending::is_cut(evidence.cause, evidence.tail) {
+        if ending::is_broken(evidence.cause, evidence.tail) {
             self.history.cut(evidence.age, evidence.silence);
         }
         let (age, silence) = (evidence.age, evidence.silence);
