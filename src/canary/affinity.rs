@@ -3,6 +3,8 @@
 //! One refusal proves nothing: the id may have expired. It is a miss once the same id is good elsewhere,
 //! or while the session's own stream is open (a server ends the stream with the session).
 
+use super::survival::{self, Observation, Reading};
+
 /// The fewest refusals in a row that may mean "gone from every replica".
 const TRIES_MIN: u32 = 12;
 /// The most requests that a question about one session may cost the server.
@@ -40,11 +42,18 @@ impl Affinity {
         (self.refused, self.row, self.bare) = (0, 0, 0);
     }
 
-    /// A request reached a replica that has the session: refusals before it were misses.
+    /// A request reached a replica that has the session: now it is known what refusals before it were.
     pub fn found(&mut self) -> Count {
-        let misses = u64::from(std::mem::take(&mut self.refused));
-        let bare = u64::from(std::mem::take(&mut self.bare));
-        self.row = 0;
+        let (refused, bare) = (self.refused, self.bare);
+        self.ask();
+        let seen = Observation::Refused {
+            is_known_elsewhere: true,
+            stream_is_open: false,
+        };
+        if survival::read(&seen) != Reading::Miss {
+            return self.count(1, 0);
+        }
+        let (misses, bare) = (u64::from(refused), u64::from(bare));
         let count = self.count(misses + 1, misses);
         Count {
             requests: count.requests + bare,

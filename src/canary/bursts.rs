@@ -74,7 +74,7 @@ impl Bursts {
             return vec![];
         };
         match event {
-            Event::Learned(interval) => beats.interval = Some(*interval),
+            Event::Learned(interval) => beats.interval = *interval,
             Event::Held { .. } => {
                 if let Some(runs) = beats.slots.get_mut(slot) {
                     *runs = <[Run; 3]>::default();

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Leg;
+pub use super::survival::Survival;
+use super::survival::{self, Observation, Reading};
 use crate::reason::{Reason, Side};
 use crate::sse::Tail;
 
@@ -22,9 +24,10 @@ pub enum Cause {
     Truncated,
     /// RST.
     Reset,
-    /// HTTP/2 RST_STREAM or GOAWAY with an error code, or such a Close frame. RST_STREAM with NO_ERROR is a
-    /// clean end.
+    /// HTTP/2 RST_STREAM or GOAWAY with an error code. RST_STREAM with NO_ERROR is a clean end.
     StreamReset,
+    /// A Close frame with a complaint: policy, internal error, overload. The server's own words, so no timer's.
+    Complaint,
     /// HTTP/2 GOAWAY with NO_ERROR, and no END_STREAM after it; a Close frame that says "service restart".
     Drain,
     /// The connection ended before any answer.
@@ -47,23 +50,6 @@ pub enum Cause {
     Other,
 }
 
-/// Whether the session outlived its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survival {
-    /// There is no session that could be asked.
-    Unasked,
-    /// A request with its id was answered: the server lives, so somebody else cut the stream.
-    Alive,
-    /// No replica knows its id any more.
-    Gone,
-    /// The proxy answers, but reaches no server that could tell.
-    Unreachable,
-    /// Not even the proxy answers.
-    ProxyGone,
-    /// Asked, without a conclusion.
-    Undecided,
-}
-
 /// All that is known about one end.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence {
@@ -77,8 +63,22 @@ pub struct Evidence {
     pub age: Duration,
     /// How long nothing had arrived.
     pub silence: Duration,
+    /// Whether a byte came on it.
+    pub has_spoken: bool,
     /// Whether the session outlived the stream.
     pub survival: Survival,
+}
+
+impl Evidence {
+    /// What it allows to conclude of the process that served the stream.
+    pub fn reading(&self) -> Reading {
+        survival::read(&Observation::Ended {
+            is_cut: is_broken(self.cause, self.tail),
+            has_spoken: self.has_spoken,
+            age: self.age,
+            survival: self.survival,
+        })
+    }
 }
 
 /// A cut after less silence than this is no idle time-out: no proxy's default is below it.
@@ -89,7 +89,7 @@ const REMEMBERED: usize = 8;
 /// What earlier streams of the same slot showed.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Age and silence of the last ends without a final chunk.
+    /// Age and silence of the last streams that broke.
     cuts: VecDeque<(Duration, Duration)>,
     /// The longest silence that each of the last streams lived through; the current one is last.
     survived: VecDeque<Duration>,
@@ -116,7 +116,7 @@ impl History {
         }
     }
 
-    /// The stream was cut.
+    /// The stream was cut or reset.
     pub fn cut(&mut self, age: Duration, silence: Duration) {
         if self.cuts.len() == REMEMBERED {
             self.cuts.pop_front();
@@ -145,9 +145,14 @@ fn is_close(one: Duration, other: Duration) -> bool {
     one.abs_diff(other) <= slack
 }
 
-/// Whether asking the session can tell more: a cut through the proxy.
-pub fn needs_check(leg: Leg, cause: Cause, tail: Tail) -> bool {
-    leg == Leg::Proxy && is_cut(cause, tail)
+/// Cut or reset, so that asking the session can tell more. Timers of proxies do either: nginx sends FIN, Envoy over
+/// HTTP/2 RST_STREAM, and load balancers RST.
+pub fn is_broken(cause: Cause, tail: Tail) -> bool {
+    is_cut(cause, tail) || is_reset(cause)
+}
+
+fn is_reset(cause: Cause) -> bool {
+    matches!(cause, Cause::Reset | Cause::StreamReset)
 }
 
 /// An end without the final chunk, or with half an event where nothing delimits the body.
@@ -163,7 +168,7 @@ pub fn of_attempt(cause: Cause) -> Reason {
         Cause::Dns => Reason::DnsError,
         Cause::Tls => Reason::TlsError,
         Cause::Truncated | Cause::NoAnswer => Reason::ServerCut,
-        Cause::Reset | Cause::StreamReset => Reason::ServerReset,
+        Cause::Reset | Cause::StreamReset | Cause::Complaint => Reason::ServerReset,
         Cause::Drain => Reason::Drain,
         Cause::AnswerTimeout | Cause::DeadPeer => Reason::HeartbeatTimeout,
         // A stream that ends cleanly before it said what the protocol demands.
@@ -174,10 +179,10 @@ pub fn of_attempt(cause: Cause) -> Reason {
 
 /// Why a held stream ended, and on whose side.
 pub fn of_stream(evidence: &Evidence, history: &History) -> (Reason, Side) {
-    if is_cut(evidence.cause, evidence.tail) {
+    if is_broken(evidence.cause, evidence.tail) {
         return match evidence.leg {
-            Leg::Direct => (Reason::ServerCut, Side::Server),
-            Leg::Proxy => cut_through_proxy(evidence, history),
+            Leg::Direct => (by_the_wire(evidence), side_of_direct(evidence.reading())),
+            Leg::Proxy => broken_through_proxy(evidence, history),
         };
     }
     let reason = match evidence.cause {
@@ -199,171 +204,42 @@ pub fn side(leg: Leg, reason: Reason) -> Side {
     }
 }
 
-/// A cut on the proxy leg: the proxy, or the server behind it?
-fn cut_through_proxy(evidence: &Evidence, history: &History) -> (Reason, Side) {
+/// What breaks a stream, where a server did.
+fn by_the_wire(evidence: &Evidence) -> Reason {
+    if is_reset(evidence.cause) {
+        Reason::ServerReset
+    } else {
+        Reason::ServerCut
+    }
+}
+
+/// A session that outlived its stream lives in a process that was not killed: it gave up that stream alone, or
+/// something on the way did, a service mesh or address translation.
+fn side_of_direct(reading: Reading) -> Side {
+    match reading {
+        Reading::CutOnTheWay => Side::Unknown,
+        _ => Side::Server,
+    }
+}
+
+/// A stream that broke on the proxy leg: the proxy, or the server behind it?
+fn broken_through_proxy(evidence: &Evidence, history: &History) -> (Reason, Side) {
     let silent = evidence.silence >= IDLE_MIN && evidence.silence > history.longest_survived();
     let repeated = history.repeats_silence(evidence.silence);
-    match evidence.survival {
-        Survival::Alive if silent => (Reason::IdleTimeout, Side::Proxy),
-        Survival::Alive if history.repeats_age(evidence.age) => (Reason::MaxDuration, Side::Proxy),
-        Survival::Alive | Survival::ProxyGone => (Reason::Unknown, Side::Proxy),
-        Survival::Gone | Survival::Unreachable => (Reason::ServerCut, Side::Server),
-        Survival::Unasked | Survival::Undecided if silent && repeated => {
-            (Reason::IdleTimeout, Side::Proxy)
+    match evidence.reading() {
+        Reading::CutOnTheWay if silent => (Reason::IdleTimeout, Side::Proxy),
+        Reading::CutOnTheWay if history.repeats_age(evidence.age) => {
+            (Reason::MaxDuration, Side::Proxy)
         }
-        Survival::Unasked | Survival::Undecided => (Reason::Unknown, Side::Unknown),
+        Reading::ProcessGone | Reading::Restarted => (by_the_wire(evidence), Side::Server),
+        Reading::Untold if silent && repeated => (Reason::IdleTimeout, Side::Proxy),
+        // A reset is one, whoever sent it; and a server that lives may reset a single stream, which a proxy relays.
+        Reading::ProxyGone if is_reset(evidence.cause) => (Reason::ServerReset, Side::Proxy),
+        _ if is_reset(evidence.cause) => (Reason::ServerReset, Side::Unknown),
+        Reading::CutOnTheWay | Reading::ProxyGone => (Reason::Unknown, Side::Proxy),
+        _ => (Reason::Unknown, Side::Unknown),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seconds(value: f64) -> Duration {
-        Duration::from_secs_f64(value)
-    }
-
-    fn cut(leg: Leg, age: f64, silence: f64, survival: Survival) -> Evidence {
-        Evidence {
-            leg,
-            cause: Cause::Truncated,
-            tail: Tail::Whole,
-            age: seconds(age),
-            silence: seconds(silence),
-            survival,
-        }
-    }
-
-    /// A slot that lived through 15 s of silence and was cut twice before.
-    fn history() -> History {
-        let mut history = History::default();
-        history.open();
-        history.survive(seconds(15.0));
-        history.cut(seconds(300.0), seconds(60.1));
-        history.cut(seconds(120.2), seconds(7.0));
-        history.open();
-        history
-    }
-
-    fn check(evidence: Evidence, reason: Reason, side: Side) {
-        assert_eq!(
-            of_stream(&evidence, &history()),
-            (reason, side),
-            "{evidence:?}"
-        );
-    }
-
-    #[test]
-    fn a_cut_is_judged_by_leg_silence_and_survival() {
-        use Survival::{Alive, Gone, ProxyGone, Unasked, Undecided, Unreachable};
-        check(
-            cut(Leg::Direct, 300.0, 60.0, Unasked),
-            Reason::ServerCut,
-            Side::Server,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 45.0, Alive),
-            Reason::IdleTimeout,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 14.0, Alive),
-            Reason::Unknown,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 120.0, 3.0, Alive),
-            Reason::MaxDuration,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 45.0, Gone),
-            Reason::ServerCut,
-            Side::Server,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 3.0, Unreachable),
-            Reason::ServerCut,
-            Side::Server,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 3.0, ProxyGone),
-            Reason::Unknown,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 60.0, Unasked),
-            Reason::IdleTimeout,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 60.0, Undecided),
-            Reason::IdleTimeout,
-            Side::Proxy,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 45.0, Unasked),
-            Reason::Unknown,
-            Side::Unknown,
-        );
-        check(
-            cut(Leg::Proxy, 99.0, 7.0, Unasked),
-            Reason::Unknown,
-            Side::Unknown,
-        );
-    }
-
-    #[test]
-    fn other_ends_are_what_the_wire_says() {
-        let of = |leg, cause, tail| {
-            let evidence = Evidence {
-                cause,
-                tail,
-                ..cut(leg, 9.0, 1.0, Survival::Unasked)
-            };
-            of_stream(&evidence, &History::default())
-        };
-        let (direct, proxy) = (Leg::Direct, Leg::Proxy);
-        assert_eq!(
-            of(direct, Cause::CleanEnd, Tail::Whole),
-            (Reason::ServerClose, Side::Server)
-        );
-        assert_eq!(
-            of(proxy, Cause::CleanEnd, Tail::Whole),
-            (Reason::ServerClose, Side::Unknown)
-        );
-        assert_eq!(
-            of(direct, Cause::CleanEnd, Tail::Cut),
-            (Reason::ServerCut, Side::Server)
-        );
-        assert_eq!(
-            of(proxy, Cause::CleanEnd, Tail::Cut),
-            (Reason::Unknown, Side::Unknown)
-        );
-        assert_eq!(
-            of(direct, Cause::Reset, Tail::Whole),
-            (Reason::ServerReset, Side::Server)
-        );
-        assert_eq!(
-            of(proxy, Cause::DeadPeer, Tail::Whole),
-            (Reason::HeartbeatTimeout, Side::Unknown)
-        );
-        assert_eq!(
-            of(proxy, Cause::Other, Tail::Whole),
-            (Reason::Unknown, Side::Unknown)
-        );
-    }
-
-    #[test]
-    fn history_is_bounded() {
-        let mut history = History::default();
-        for _ in 0..100 {
-            history.open();
-            history.cut(seconds(1.0), seconds(1.0));
-        }
-        assert_eq!(
-            (history.cuts.len(), history.survived.len()),
-            (REMEMBERED, REMEMBERED)
-        );
-    }
-}
+mod tests;

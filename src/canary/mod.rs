@@ -8,11 +8,12 @@
 //! | [`machine`] | the life of one slot: attempt, hold, end, wait, again |
 //! | [`protocol`] | what to say to the server, per transport |
 //! | [`rpc`] | JSON-RPC messages: the few that a monitor says and reads |
-//! | [`heartbeat`] | gaps, the learned interval, late beats, bursts |
+//! | [`heartbeat`] | gaps, late beats, streams that bring none any more |
+//! | [`interval`] | the interval at which a server beats, learned |
 //! | [`ending`] | evidence to reason and side |
 //! | [`pair`] | the legs seen together: [`sides`] of faults, [`bursts`] that show buffering |
 //! | [`fingerprint`] | ends that repeat at one age or silence: a time-out on the way |
-//! | [`survival`] | what the next connections say of an end; why a session is gone |
+//! | [`survival`] | what an end, a refusal or a silence allows to conclude; why a session is gone |
 //! | [`affinity`] | refused requests to misses |
 
 pub mod affinity;
@@ -20,6 +21,7 @@ pub mod bursts;
 pub mod ending;
 pub mod fingerprint;
 pub mod heartbeat;
+pub mod interval;
 pub mod machine;
 pub mod pair;
 pub mod protocol;
@@ -119,8 +121,8 @@ pub enum Event {
     Gap(Duration),
     /// A sign of life of this kind.
     Beat(Kind),
-    /// The heartbeat interval was learned, or changed.
-    Learned(Duration),
+    /// The heartbeat interval was learned or changed; `None`: what was taken for a heartbeat keeps no time.
+    Learned(Option<Duration>),
     /// No beat came within tolerance of the expected interval. Told once a gap.
     Late,
     /// A held stream ended.

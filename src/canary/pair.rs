@@ -259,7 +259,7 @@ impl LegWatch {
         let slot = self.slots.get(slot)?;
         let before = self.fingerprint.suspicion();
         match event {
-            Event::Learned(interval) => self.fingerprint.learned(*interval),
+            Event::Learned(Some(interval)) => self.fingerprint.learned(*interval),
             Event::Gap(gap) => {
                 let opened_at = slot.opened_at.unwrap_or(now);
                 let age = now.saturating_duration_since(opened_at);

@@ -171,6 +171,7 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_rows_of_the_table() {
         let lives = Fate::default();
+        let alone = ended(Reason::ServerCut, Side::Unknown, 9);
         let direct = ended(Reason::ServerCut, Side::Server, 9);
         let proxy = ended(Reason::Unknown, Side::Unknown, 20);
         let gone = ended(Reason::ServerCut, Side::Server, 20);
@@ -215,6 +216,12 @@ mod tests {
                 Some(direct),
                 Some(lives),
                 Side::Server,
+            ),
+            (
+                "direct cut, its session and the proxy live",
+                Some(survived(alone)),
+                Some(lives),
+                Side::Unknown,
             ),
             (
                 "direct stalled, proxy lives",

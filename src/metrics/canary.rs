@@ -196,7 +196,7 @@ impl Families {
             observed: Mutex::default(),
         };
         if let Some(interval) = plan.interval {
-            metrics.expect(interval);
+            metrics.expect(Some(interval));
         }
         metrics
     }
@@ -335,12 +335,17 @@ impl LegMetrics {
         observed.longest_gap = observed.longest_gap.max(Some(gap));
     }
 
-    fn expect(&self, interval: Duration) {
-        self.lock().interval = Some(interval);
+    fn expect(&self, interval: Option<Duration>) {
+        self.lock().interval = interval;
         let leg = [self.canary.as_str(), self.leg.as_str()];
-        self.expected
-            .with_label_values(&leg)
-            .set(interval.as_secs_f64());
+        match interval {
+            Some(interval) => self
+                .expected
+                .with_label_values(&leg)
+                .set(interval.as_secs_f64()),
+            // Absent already where none was known.
+            None => drop(self.expected.remove_label_values(&leg)),
+        }
     }
 
     /// One info series a leg: the one before goes.

@@ -160,14 +160,10 @@ impl Wire {
 }
 
 /// The interval, once it is another. Pending for ever where nobody is left to learn one.
-async fn learned(server_beats: &mut Option<watch::Receiver<Option<Duration>>>) -> Duration {
+async fn learned(server_beats: &mut Option<watch::Receiver<Option<Duration>>>) -> Option<Duration> {
     while let Some(interval) = server_beats {
         match interval.changed().await {
-            Ok(()) => {
-                if let Some(interval) = *interval.borrow_and_update() {
-                    return interval;
-                }
-            }
+            Ok(()) => return *interval.borrow_and_update(),
             Err(_) => *server_beats = None,
         }
     }

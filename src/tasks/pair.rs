@@ -56,7 +56,7 @@ impl PairRecorder {
         };
         self.tell(&found);
         if let (Leg::Direct, Event::Learned(interval)) = (leg, event) {
-            self.server_beats.send_replace(Some(*interval));
+            self.server_beats.send_replace(*interval);
         }
     }
 

@@ -4,16 +4,38 @@ use std::time::Duration;
 
 use holter::canary::ending::Cause;
 use holter::canary::machine::{Do, Input};
+use holter::canary::protocol::Answer;
 use holter::canary::{Event, Leg, LostCause, Transport};
 use holter::reason::{Reason, Side};
 
 use super::play::Play;
 
 #[test]
-fn a_direct_cut_is_the_server() {
-    let mut play = Play::held(Leg::Direct);
-    play.after(9.0).say(Input::Ended(Cause::Truncated));
-    assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
+fn a_direct_cut_is_the_server_unless_the_session_lives() {
+    let refused = || Input::ReplyFailed(Cause::Refused);
+    let no_answer = || Input::ReplyFailed(Cause::NoAnswer);
+    let replied = |status| {
+        let answer = Answer {
+            status,
+            ..Answer::default()
+        };
+        Input::Replied(answer)
+    };
+    for (answers, side) in [
+        (vec![replied(202)], Side::Unknown),
+        (vec![replied(404), replied(202)], Side::Unknown),
+        (vec![replied(404), replied(404)], Side::Server),
+        (vec![refused(), refused(), refused()], Side::Server),
+        (vec![no_answer(), no_answer(), no_answer()], Side::Server),
+    ] {
+        let mut play = Play::held(Leg::Direct);
+        play.after(9.0).say(Input::Ended(Cause::Truncated));
+        for answer in answers {
+            assert_eq!(play.ends(), [], "the session is asked first");
+            play.say(answer);
+        }
+        assert_eq!(play.ends(), [(Reason::ServerCut, side)]);
+    }
 }
 
 #[test]
@@ -30,6 +52,49 @@ fn a_silent_stream_cut_while_its_session_lives_is_an_idle_timeout() {
         matches!(&play.actions[..], [Do::Open(_)]),
         "the living session is used again"
     );
+}
+
+/// Envoy's time-outs over HTTP/2 are RST_STREAM, a load balancer's idle limit is RST.
+#[test]
+fn a_silent_stream_reset_while_its_session_lives_is_an_idle_timeout() {
+    for cause in [Cause::Reset, Cause::StreamReset] {
+        let mut play = Play::held(Leg::Proxy);
+        play.after(60.0).say(Input::Ended(cause));
+        assert_eq!(play.ends(), [], "the session is asked first");
+        play.reply(200);
+        assert_eq!(play.ends(), [(Reason::IdleTimeout, Side::Proxy)]);
+    }
+}
+
+/// Envoy's `max_stream_duration`.
+#[test]
+fn resets_that_repeat_at_one_age_while_the_session_lives_are_a_max_duration() {
+    let mut play = Play::held(Leg::Proxy);
+    for _ in 0..2 {
+        for _ in 0..19 {
+            play.after(15.0).bytes(": beat\n\n");
+        }
+        play.after(15.0)
+            .say(Input::Ended(Cause::StreamReset))
+            .reply(200)
+            .tick()
+            .opened();
+    }
+    assert_eq!(
+        play.ends(),
+        [
+            (Reason::ServerReset, Side::Unknown),
+            (Reason::MaxDuration, Side::Proxy)
+        ]
+    );
+}
+
+#[test]
+fn a_reset_that_takes_the_session_along_is_the_server() {
+    let mut play = Play::held(Leg::Proxy);
+    play.after(60.0).say(Input::Ended(Cause::Reset));
+    play.reply(502).reply(502).reply(502);
+    assert_eq!(play.ends(), [(Reason::ServerReset, Side::Server)]);
 }
 
 #[test]

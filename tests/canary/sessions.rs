@@ -113,7 +113,7 @@ fn a_lost_session_is_replaced_at_once_and_its_id_not_sent() {
 #[test]
 fn a_refused_session_is_given_up_after_three_failures() {
     let mut play = Play::held(Leg::Direct);
-    play.after(5.0).say(Input::Ended(Cause::Reset));
+    play.after(5.0).say(Input::Ended(Cause::Reset)).reply(202);
     for failure in 1..=3 {
         play.tick();
         assert!(

@@ -79,3 +79,40 @@ fn what_is_no_event_stream_is_refused() {
         assert_eq!(play.failures(), [reason], "{status} {content_type}");
     }
 }
+
+/// Text that an application sends, then nothing for a day.
+#[test]
+fn events_that_keep_no_time_raise_nothing() {
+    let mut play = held();
+    for _ in 0..90 {
+        play.after(1.0).bytes("data: progress\n\n");
+    }
+    while play.ends().is_empty() {
+        play.tick();
+    }
+    assert_eq!(play.ends(), [(Reason::Rotated, Side::Client)]);
+    let is_beat = |event: &Event| matches!(event, Event::Late | Event::Learned(_));
+    assert!(!play.events.iter().any(is_beat), "{:?}", play.events);
+}
+
+/// A heartbeat, to all appearances, and then the stream is dead: given up once, and unlearned.
+#[test]
+fn events_that_keep_time_are_a_heartbeat_until_they_stop() {
+    let mut play = held();
+    for _ in 0..8 {
+        play.after(30.0).bytes("event: heartbeat\ndata: x\n\n");
+    }
+    let learned = |known| Event::Learned(known);
+    assert!(
+        play.events
+            .contains(&learned(Some(Duration::from_secs(30))))
+    );
+    while play.ends().is_empty() {
+        play.tick();
+    }
+    assert_eq!(play.ends(), [(Reason::HeartbeatTimeout, Side::Unknown)]);
+    assert!(play.events.contains(&Event::Late));
+    assert!(play.events.contains(&learned(None)));
+    play.tick().opened().tick();
+    assert_eq!(play.ends().last(), Some(&(Reason::Rotated, Side::Client)));
+}

@@ -80,8 +80,8 @@ fn what_the_handshake_says_is_no_heartbeat() {
 fn a_proxy_leg_that_gets_nothing_is_given_up_by_what_the_direct_leg_learned() {
     let mut play = Play::held(Leg::Proxy);
     let interval = Duration::from_secs(15);
-    play.say(Input::ServerBeats(interval));
-    assert_eq!(play.events.last(), Some(&Event::Learned(interval)));
+    play.say(Input::ServerBeats(Some(interval)));
+    assert_eq!(play.events.last(), Some(&Event::Learned(Some(interval))));
     play.tick();
     assert_eq!(play.events.last(), Some(&Event::Late));
     play.tick();

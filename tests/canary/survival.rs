@@ -58,6 +58,9 @@ fn a_server_that_nobody_listens_for_and_that_forgot_the_session_restarted() {
     for cause in [Cause::Truncated, Cause::Reset, Cause::CleanEnd] {
         let mut play = Play::held(Leg::Direct);
         play.after(5.0).bytes(": beat\n\n").say(Input::Ended(cause));
+        for _ in 0..3 {
+            play.say(Input::ReplyFailed(Cause::Refused));
+        }
         for _ in 0..9 {
             play.tick().say(Input::OpenFailed(Cause::Refused));
             assert_eq!(losses(&play), [], "nobody is there who could know it");

@@ -124,7 +124,7 @@ fn the_interval_of_ping_frames_is_learned_and_missed() {
         play.after(20.0).say(Input::Frame(Frame::Ping));
     }
     let interval = std::time::Duration::from_secs(20);
-    assert!(play.events.contains(&Event::Learned(interval)));
+    assert!(play.events.contains(&Event::Learned(Some(interval))));
     play.tick();
     assert_eq!(play.events.last(), Some(&Event::Late));
     play.tick();

@@ -1,7 +1,8 @@
 //! The side of a fault, on real sockets: a server, a proxy that is a TCP relay, and the way from Holter to both.
 //!
-//! Each fault is brought about at each place, and only the place's own side may count. The relay forwards
-//! bytes, so it breaks exactly what it is told to; what a proxy does of its own is for `scenarios`.
+//! Each fault is brought about at each place, and only the place's own side may count; what both legs buffer has none
+//! (`docs/verdicts.md`, section "Side"). The relay forwards bytes, so it breaks exactly what it is told to; what a
+//! proxy does of its own is for `scenarios`.
 
 use super::guest::{Host, Mood, Pace};
 use super::support::eventually;
@@ -20,6 +21,13 @@ enum Place {
     /// The way from Holter to both.
     Way,
 }
+
+/// Each place has one side, whatever the fault.
+const SIDES: [(Place, &str); 3] = [
+    (Place::Server, "server"),
+    (Place::Proxy, "proxy"),
+    (Place::Way, "network"),
+];
 
 /// Holter, the way from it to both ends, the proxy, the server.
 struct Scene {
@@ -101,11 +109,7 @@ impl Scene {
 #[test]
 fn a_fault_counts_on_its_own_side_only() {
     thread::scope(|scope| {
-        for (place, side) in [
-            (Place::Server, "server"),
-            (Place::Proxy, "proxy"),
-            (Place::Way, "network"),
-        ] {
+        for (place, side) in SIDES {
             for fault in [Fault::Fin, Fault::Rst] {
                 scope.spawn(move || {
                     let scene = Scene::start();
@@ -122,11 +126,7 @@ fn a_stall_counts_on_its_own_side_only() {
     // Long beside the host's beats, so that a busy machine stalls nothing.
     const MORE: &str = "\x20   heartbeat: { expected: 1s }\n\x20   connect_timeout: 2s\n";
     thread::scope(|scope| {
-        for (place, side) in [
-            (Place::Server, "server"),
-            (Place::Proxy, "proxy"),
-            (Place::Way, "network"),
-        ] {
+        for (place, side) in SIDES {
             scope.spawn(move || {
                 let scene = Scene::set(MORE);
                 scene.stall(place, true);

@@ -104,7 +104,7 @@ impl Canary {
         self.set_aside = None;
         self.tap.keep_at_most(HELD_BLOCK);
         if self.session_was_good {
-            self.tell(Event::SessionKept);
+            self.keep_session();
         }
         self.join(now);
         if self.paused.take().is_some() {

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State};
 use crate::canary::affinity::Count;
-use crate::canary::ending::{Cause, Survival};
+use crate::canary::ending::Cause;
 use crate::canary::protocol::{Answer, Next};
+use crate::canary::survival::{self, Observation, Reading};
 use crate::canary::{Event, Leg};
 
 impl Canary {
@@ -75,7 +76,7 @@ impl Canary {
                 self.follow(now, next);
             }
             (_, Purpose::Alive) => self.wake(now),
-            (_, Purpose::Check) => self.unreachable(now, Survival::ProxyGone),
+            (_, Purpose::Check) => self.check_failed(now, cause),
             _ => {}
         }
     }
@@ -88,7 +89,7 @@ impl Canary {
     /// A refusal is certainly a miss while the stream is open without which there is no session; else only
     /// once the id is known elsewhere.
     pub(super) fn count_refused(&mut self) {
-        if self.opened_at.is_some() && self.protocol.dies_with_stream() {
+        if self.is_miss() {
             let count = self.affinity.missed();
             self.tell_affinity(count);
         } else {
@@ -97,12 +98,20 @@ impl Canary {
     }
 
     fn count_bare_refused(&mut self) {
-        let is_certain = self.opened_at.is_some() && self.protocol.dies_with_stream();
         self.affinity.refused_bare();
-        if is_certain {
+        if self.is_miss() {
             let count = self.affinity.missed_bare();
             self.tell_affinity(count);
         }
+    }
+
+    /// Whether a refusal is a miss before the id is found elsewhere.
+    fn is_miss(&self) -> bool {
+        let refused = Observation::Refused {
+            is_known_elsewhere: false,
+            stream_is_open: self.opened_at.is_some() && self.protocol.dies_with_stream(),
+        };
+        survival::read(&refused) == Reading::Miss
     }
 
     fn tell_affinity(&mut self, count: Count) {

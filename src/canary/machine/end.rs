@@ -33,7 +33,7 @@ impl Canary {
         }
         self.part(now, cause, tail);
         self.drop_all();
-        if ending::needs_check(evidence.leg, cause, tail) && self.protocol.has_session() {
+        if ending::is_broken(cause, tail) && self.protocol.has_session() {
             self.state = State::Checking {
                 evidence,
                 unreachable: 0,
@@ -54,11 +54,12 @@ impl Canary {
             tail,
             age: now.saturating_duration_since(opened_at),
             silence: self.heartbeats.silence(now),
+            has_spoken: self.has_spoken,
             survival: Survival::Unasked,
         }
     }
 
-    /// The session was asked for after a cut.
+    /// The session was asked for after a cut or a reset.
     pub(super) fn checked(&mut self, now: Instant, answer: &Answer) {
         if answer.status < 300 {
             self.count_found();
@@ -67,11 +68,12 @@ impl Canary {
         if answer.status >= 500 {
             return self.unreachable(now, Survival::Unreachable);
         }
+        let direct = self.settings.leg == Leg::Direct;
         self.affinity.refused();
-        if self.affinity.is_open(false) {
+        if self.affinity.is_open(direct) {
             return self.push_probe(Purpose::Check);
         }
-        let gone = self.affinity.concludes_gone(false);
+        let gone = self.affinity.concludes_gone(direct);
         self.conclude_check(
             now,
             if gone {
@@ -82,7 +84,17 @@ impl Canary {
         );
     }
 
-    pub(super) fn unreachable(&mut self, now: Instant, verdict: Survival) {
+    /// Nobody answered: on the direct leg only a refused connection says that the process is gone.
+    pub(super) fn check_failed(&mut self, now: Instant, cause: Cause) {
+        let verdict = match (self.settings.leg, cause) {
+            (Leg::Proxy, _) => Survival::ProxyGone,
+            (Leg::Direct, Cause::Refused) => Survival::Unreachable,
+            (Leg::Direct, _) => Survival::Undecided,
+        };
+        self.unreachable(now, verdict);
+    }
+
+    fn unreachable(&mut self, now: Instant, verdict: Survival) {
         let State::Checking { unreachable, .. } = &mut self.state else {
             return;
         };
@@ -90,7 +102,8 @@ impl Canary {
         if *unreachable < UNREACHABLE_MAX {
             return self.push_probe(Purpose::Check);
         }
-        self.affinity.concludes_gone(false);
+        self.affinity
+            .concludes_gone(self.settings.leg == Leg::Direct);
         self.conclude_check(now, verdict);
     }
 
@@ -112,7 +125,7 @@ impl Canary {
 
     fn conclude(&mut self, now: Instant, evidence: Evidence) {
         let (reason, side) = ending::of_stream(&evidence, &self.history);
-        if ending::is_cut(evidence.cause, evidence.tail) {
+        if ending::is_broken(evidence.cause, evidence.tail) {
             self.history.cut(evidence.age, evidence.silence);
         }
         let (age, silence) = (evidence.age, evidence.silence);

@@ -99,14 +99,14 @@ impl Canary {
             self.tell(Event::Gap(gap));
         }
         self.tell(Event::Beat(kind));
-        if let Some(interval) = beat.learned {
-            self.tell(Event::Learned(interval));
+        if beat.has_taught {
+            self.tell(Event::Learned(self.heartbeats.interval()));
         }
     }
 
-    pub(super) fn server_beats(&mut self, interval: Duration) {
+    pub(super) fn server_beats(&mut self, interval: Option<Duration>) {
         if self.heartbeats.sent_every(interval) {
-            self.tell(Event::Learned(interval));
+            self.tell(Event::Learned(self.heartbeats.interval()));
         }
     }
 
@@ -162,9 +162,15 @@ impl Canary {
     }
 
     pub(super) fn tick_held(&mut self, now: Instant) {
+        let known = self.heartbeats.interval();
         match self.heartbeats.tick(now) {
             Some(Overdue::Late) => self.tell(Event::Late),
-            Some(Overdue::Stalled) => return self.end(now, Reason::HeartbeatTimeout),
+            Some(Overdue::Stalled) => {
+                if self.heartbeats.interval() != known {
+                    self.tell(Event::Learned(self.heartbeats.interval()));
+                }
+                return self.end(now, Reason::HeartbeatTimeout);
+            }
             None => {}
         }
         if self.rotation().is_some_and(|due| now >= due) {

@@ -66,8 +66,8 @@ pub enum Input {
     Replied(Answer),
     /// It was not.
     ReplyFailed(Cause),
-    /// The direct leg learned that the server beats this often; for the proxy leg.
-    ServerBeats(Duration),
+    /// The direct leg learned that the server beats this often, or that it does not; for the proxy leg.
+    ServerBeats(Option<Duration>),
     /// The [`Canary::deadline`] passed.
     Tick,
     /// Leave: close the stream, end the session.

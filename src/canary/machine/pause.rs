@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Canary;
 use super::end::SUCCESS_AGE;
 use crate::canary::ending::{self, Cause, Evidence};
-use crate::canary::survival::STILLBORN;
+use crate::canary::survival::Reading;
 use crate::canary::{End, Event};
 use crate::reason::Reason;
 use crate::sse::Tail;
@@ -20,7 +20,7 @@ impl Canary {
             self.pause(now, evidence);
             return true;
         }
-        if !self.has_spoken && evidence.age < STILLBORN {
+        if evidence.reading() == Reading::NoStream {
             self.end(now, Reason::ProtocolError);
             return true;
         }

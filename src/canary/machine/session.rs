@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Canary, Purpose, State};
-use crate::canary::ending::{self, Cause};
+use super::{Canary, Output, Purpose, State};
+use crate::canary::ending::{self, Cause, Survival};
 use crate::canary::fingerprint::{Fingerprint, Sample};
 use crate::canary::protocol::{Answer, Request};
 use crate::canary::survival::{self, Parting};
@@ -74,9 +74,17 @@ impl Canary {
             sessions.lives.ended(sample);
             sessions.parting.repeats = sessions.lives.explains(&sample);
         }
-        let cause = survival::lost_cause(sessions.parting);
+        let cause = survival::lost_cause(sessions.parting, Survival::Gone);
         self.forget_session();
-        self.tell(Event::SessionLost(cause));
+        self.out
+            .extend(cause.map(Event::SessionLost).map(Output::Tell));
+    }
+
+    /// A stream is held on the session of the stream before.
+    pub(super) fn keep_session(&mut self) {
+        if survival::lost_cause(self.sessions.parting, Survival::Alive).is_none() {
+            self.tell(Event::SessionKept);
+        }
     }
 
     /// Asks on fresh connections: without the cookies that the proxy set, as clients do that keep none, and

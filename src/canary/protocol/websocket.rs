@@ -41,8 +41,8 @@ pub fn close_cause(code: Option<u16>) -> Cause {
         Some(1012) => Cause::Drain,
         // Something that was said broke a rule: of the protocol, of its types, its encoding, size, extensions.
         Some(1002 | 1003 | 1007 | 1009 | 1010) => Cause::Garbage,
-        // Policy, internal error, overload: as a reset of HTTP/2 with an error code.
-        Some(1008 | 1011 | 1013) => Cause::StreamReset,
+        // Policy, internal error, overload.
+        Some(1008 | 1011 | 1013) => Cause::Complaint,
         // Reserved ones, that nobody may send. tungstenite counts 1014 among them, and reads each as 1002.
         Some(0..=999 | 1004..=1006 | 1014..=2999) => Cause::Garbage,
         Some(_) => Cause::Other,

@@ -114,3 +114,24 @@ fn a_leg_without_a_stream_is_up_where_that_is_right() {
     }
     assert_eq!(leg.disconnects(), [(Reason::ServerClose, 1)]);
 }
+
+#[test]
+fn an_interval_that_is_unlearned_is_shown_no_more() {
+    let plan = LegPlan {
+        canary: "a",
+        leg: Leg::Direct,
+        streams: 1,
+        interval: None,
+    };
+    let metrics = Metrics::new([plan], []);
+    let leg = metrics.leg("a", Leg::Direct).unwrap();
+    let shown = |interval: Option<u64>| {
+        let event = Event::Learned(interval.map(Duration::from_secs));
+        leg.record(&event, SystemTime::UNIX_EPOCH);
+        let text = metrics.render();
+        text.contains("holter_canary_heartbeat_expected_seconds{")
+    };
+    assert!(!shown(None), "none was known");
+    assert!(shown(Some(30)));
+    assert!(!shown(None));
+}
