@@ -1,9 +1,9 @@
 //! Settings that are known to cut streams, with their defaults: candidates, never a verdict.
 //!
-//! Three look-ups; the table itself stands in `settings/table.rs`. In a proxy's log, its own reasons (`idle_timeout`, …) can only come from its
-//! own settings; an end that the proxy saw as the client's or the server's can come from whatever stands
-//! on that side. A canary is a client: what it sees can come from anything between it and the server,
-//! but not from another client. The table does not know streams.
+//! Three look-ups; the table itself stands in `settings/table.rs`. In a proxy's log, its own reasons
+//! (`idle_timeout`, …) can only come from its own settings; an end that the proxy saw as the client's or the
+//! server's can come from whatever stands on that side. A canary is a client: what it sees can come from
+//! anything between it and the server, but not from another client. The table does not know streams.
 
 use std::time::Duration;
 
