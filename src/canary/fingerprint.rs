@@ -1,21 +1,26 @@
 //! Ends that repeat at one silence or at one age: the fingerprint of a timer somewhere on the way.
 //!
-//! One for each leg, fed with the ends of all its streams. It knows neither products nor settings:
-//! [`crate::verdict::settings`] does. Ends that Holter brings about itself must not be fed.
+//! One for each leg, fed with the ends of all its streams. It knows no products: of
+//! [`crate::verdict::settings`] it takes the values that are known to cut, nothing else. Ends that Holter
+//! brings about itself must not be fed.
 //!
 //! # The rule
 //!
 //! Timers are exact, so three ends in a row at one value, within `EXACT`, are one; so are four of the
 //! last eight, where other ends come in between. Some proxies notice a cut only when they write the next
-//! heartbeat, so the values may lie apart by up to one heartbeat: then it takes more ends in a row, the
-//! more the wider (`ROWS`). Lifetimes at random lie so close by chance too: `n` in a row within a share
-//! `r` of their value with a chance of `r^(n-1)` if they are uniform, less if they are exponential. The
-//! table keeps each row at about 1 in 100,000; a test measures the whole.
+//! heartbeat, so the values may lie apart by up to one heartbeat. Where a known value explains them all,
+//! three do again (`late.rs`); else it takes more ends in a row, the more the wider (`ROWS`). Lifetimes at
+//! random lie so close by chance too: `n` in a row within a share `r` of their value with a chance of
+//! `r^(n-1)` if they are uniform, less if they are exponential. The table keeps each row at about 1 in
+//! 100,000; a test measures the whole.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::label::label;
+use crate::verdict::settings;
+
+mod late;
 
 label! {
     /// What a cut-off counts.
@@ -54,6 +59,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Values of one timer lie within this share of the longest, but never need to be closer than
 /// [`EXACT_FLOOR`] where that is at most twice the share.
 const EXACT: f64 = 0.005;
+/// So many such ends in a row are a timer.
+const EXACT_ROW: usize = 3;
 /// What a busy machine and a network add.
 const EXACT_FLOOR: f64 = 0.25;
 /// Ends in a row, and the share of the value that they may lie apart.
@@ -67,6 +74,8 @@ const OUTLIVED: f64 = 1.1;
 #[derive(Debug, Default)]
 pub struct Fingerprint {
     ends: VecDeque<Sample>,
+    /// The same and more, for longer: they are not forgotten with a suspicion that was wrong.
+    lives: late::Lives,
     interval: Option<Duration>,
     suspicion: Option<Suspicion>,
 }
@@ -79,10 +88,7 @@ impl Fingerprint {
 
     /// Whether this end is one of those that make the cut-off likely.
     pub fn explains(&self, end: &Sample) -> bool {
-        self.suspicion.is_some_and(|known| {
-            let value = known.kind.of(end);
-            value.abs_diff(known.after) <= slack(value)
-        })
+        self.suspicion.is_some_and(|known| self.fits(&known, end))
     }
 
     /// The heartbeat interval was learned, or changed.
@@ -93,6 +99,7 @@ impl Fingerprint {
     /// A stream ended.
     pub fn ended(&mut self, sample: Sample) {
         self.outlived(sample.age, sample.silence.max(sample.survived));
+        self.lives.ended(sample);
         if self.ends.len() == REMEMBERED {
             self.ends.pop_front();
         }
@@ -104,6 +111,7 @@ impl Fingerprint {
     /// A stream is alive at this age, and lived through this silence: a cut-off well below was none, and
     /// the ends that made it likely are forgotten.
     pub fn outlived(&mut self, age: Duration, silence: Duration) {
+        self.lives.lived(age, silence);
         let Some(known) = self.suspicion else {
             return;
         };
@@ -120,27 +128,15 @@ impl Fingerprint {
 
     /// Ages that repeat.
     fn total(&self) -> Option<Suspicion> {
-        let after = self.repeated(|end| end.age)?;
-        Some(Suspicion {
-            kind: CutOff::Total,
-            after,
-        })
+        self.repeated(CutOff::Total)
     }
 
     /// Silences that repeat. With a server that never beats they are the ages, and nothing tells the two
     /// apart: a limit of idle time is the common one.
     fn idle(&self) -> Option<Suspicion> {
-        let after = self.repeated(|end| end.silence)?;
-        let is_silent = self
-            .ends
-            .iter()
-            .rev()
-            .take(3)
-            .all(|end| self.is_unusual(end));
-        is_silent.then_some(Suspicion {
-            kind: CutOff::Idle,
-            after,
-        })
+        let mut last = self.ends.iter().rev().take(3);
+        let is_silent = last.all(|end| self.is_unusual(end));
+        self.repeated(CutOff::Idle).filter(|_| is_silent)
     }
 
     /// Whether the silence before an end can have been its cause: longer than any that the stream lived
@@ -151,33 +147,38 @@ impl Fingerprint {
     }
 
     /// The value at which the last ends repeat.
-    fn repeated(&self, of: impl Fn(&Sample) -> Duration) -> Option<Duration> {
-        let values: Vec<Duration> = self.ends.iter().rev().map(of).collect();
-        self.in_a_row(&values).or_else(|| scattered(&values))
+    fn repeated(&self, kind: CutOff) -> Option<Suspicion> {
+        let newest_first = self.ends.iter().rev().map(|end| kind.of(end));
+        let values: Vec<Duration> = newest_first.collect();
+        let after = exact(&values)
+            .or_else(|| self.known(kind))
+            .or_else(|| self.in_a_row(&values))
+            .or_else(|| scattered(&values))?;
+        Some(Suspicion { kind, after })
     }
 
-    /// `values`, newest first.
+    /// The known cut-off that explains the last ends, noticed up to a heartbeat late.
+    fn known(&self, kind: CutOff) -> Option<Duration> {
+        let cut_offs = settings::cut_offs(kind);
+        self.lives.explained_by(kind, self.interval?, cut_offs)
+    }
+
+    /// The value of a cut-off that is not known, noticed up to a heartbeat late.
     fn in_a_row(&self, values: &[Duration]) -> Option<Duration> {
-        let exact = (3, None);
-        let jittered = ROWS.iter().map(|(row, share)| (*row, Some(*share)));
-        std::iter::once(exact)
-            .chain(jittered)
-            .find_map(|(row, share)| {
-                let row = values.get(..row)?;
-                let (least, most) = (*row.iter().min()?, *row.iter().max()?);
-                let allowed = match share {
-                    None => slack(most),
-                    Some(share) => self.interval?.min(most.mul_f64(share)),
-                };
-                (least >= SHORTEST && most - least <= allowed).then(|| middle(row))
-            })
+        ROWS.iter().find_map(|(ends, share)| {
+            let interval = self.interval?;
+            close(values, *ends, |most| interval.min(most.mul_f64(*share)))
+        })
     }
 
     fn is_remembered(&self, known: &Suspicion) -> bool {
-        self.ends.iter().any(|end| {
-            let value = known.kind.of(end);
-            value.abs_diff(known.after) <= slack(value) + self.interval.unwrap_or_default()
-        })
+        self.ends.iter().any(|end| self.fits(known, end))
+    }
+
+    /// Within the heartbeat that noticing may take.
+    fn fits(&self, known: &Suspicion, end: &Sample) -> bool {
+        let value = known.kind.of(end);
+        value.abs_diff(known.after) <= slack(value) + self.interval.unwrap_or_default()
     }
 }
 
@@ -188,6 +189,22 @@ impl CutOff {
             Self::Total => end.age,
         }
     }
+}
+
+/// The value of an exact timer.
+fn exact(values: &[Duration]) -> Option<Duration> {
+    close(values, EXACT_ROW, slack)
+}
+
+/// The middle of the newest `ends` values, if they lie no further apart than is allowed for the longest.
+fn close(
+    values: &[Duration],
+    ends: usize,
+    allowed: impl Fn(Duration) -> Duration,
+) -> Option<Duration> {
+    let row = values.get(..ends)?;
+    let (least, most) = (*row.iter().min()?, *row.iter().max()?);
+    (least >= SHORTEST && most - least <= allowed(most)).then(|| middle(row))
 }
 
 /// The newest value, if enough of the others lie with it.

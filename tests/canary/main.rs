@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+mod cutoffs;
 mod ends;
 mod eras;
 mod guest;
