@@ -7,7 +7,7 @@ use holter::canary::protocol::{Answer, Request};
 use holter::canary::{Event, Leg, Transport};
 use holter::reason::Reason;
 
-use super::play::Play;
+use super::play::{Play, says};
 use super::replies::*;
 
 /// How one server answers each request.
@@ -81,14 +81,6 @@ fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn says(request: &Request, method: &str) -> bool {
-    let name = format!("\"method\":\"{method}\"");
-    request
-        .body
-        .as_ref()
-        .is_some_and(|body| body.contains(&name))
 }
 
 fn found(event: &Event) -> Option<Found> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holter::canary::heartbeat::Expectation;
 use holter::canary::machine::{Canary, Do, Input, Output, Settings};
-use holter::canary::protocol::Answer;
+use holter::canary::protocol::{Answer, Request};
 use holter::canary::{Event, Leg, Transport};
 use holter::reason::{Reason, Side};
 
@@ -78,6 +78,21 @@ impl Play {
             status,
             ..Answer::default()
         }))
+    }
+
+    /// Refuses the session, asked for by GET or by `ping`, until it is not asked for any more.
+    pub(crate) fn refuse_session(&mut self) -> &mut Self {
+        for _ in 0..100 {
+            match self.actions.last() {
+                Some(Do::Open(_)) => self.say(Input::Opened(Answer {
+                    status: 404,
+                    ..Answer::default()
+                })),
+                Some(Do::Post(request)) if says(request, "ping") => self.reply(404),
+                _ => return self,
+            };
+        }
+        panic!("asked for without end");
     }
 
     pub(crate) fn bytes(&mut self, text: &'static str) -> &mut Self {
@@ -149,4 +164,13 @@ impl Play {
                 _ => (requests, misses),
             })
     }
+}
+
+/// Whether the request is one for this method.
+pub(crate) fn says(request: &Request, method: &str) -> bool {
+    let name = format!("\"method\":\"{method}\"");
+    request
+        .body
+        .as_ref()
+        .is_some_and(|body| body.contains(&name))
 }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
-use crate::canary::protocol::{Answer, Next, Protocol, Request};
-use crate::canary::{Event, Leg, Phase, Transport};
+use crate::canary::protocol::{Answer, Next, Protocol};
+use crate::canary::{Event, Phase, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
@@ -60,41 +60,6 @@ impl Canary {
                 self.count_found();
             }
         }
-        self.follow(now, next);
-    }
-
-    /// Another replica may have the session: ask again on a fresh connection, within reason.
-    fn refused_joining(&mut self, now: Instant, request: Request) {
-        self.count_refused();
-        let is_stream = request.body.is_none();
-        if is_stream {
-            // What follows the head of a refusal is no stream.
-            self.act(Do::Close);
-        }
-        if self.affinity.is_open(self.settings.leg == Leg::Direct) {
-            if is_stream {
-                self.act(Do::Open(request));
-            } else {
-                self.outbox.push_back((Purpose::Handshake, request));
-            }
-            return;
-        }
-        self.affinity
-            .concludes_gone(self.settings.leg == Leg::Direct);
-        let reason = if self.protocol.has_session() {
-            Reason::SessionLost
-        } else {
-            Reason::Http4xx
-        };
-        let was_good = self.session_was_good && reason == Reason::SessionLost;
-        if !was_good {
-            self.forget_session();
-            return self.fail(now, reason);
-        }
-        self.end_pause();
-        // A client must ask for a new session, at once and without the lost one's id.
-        self.lose_session();
-        let next = self.protocol.begin();
         self.follow(now, next);
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State};
 use crate::canary::affinity::Count;
-use crate::canary::ending::{Cause, Survival};
+use crate::canary::ending::{self, Cause, Survival};
 use crate::canary::protocol::{Answer, Next};
 use crate::canary::{Event, Leg};
 
@@ -43,6 +43,7 @@ impl Canary {
                 self.follow(now, next);
             }
             Purpose::Check => self.checked(now, answer),
+            Purpose::Known => self.known_replied(now, answer),
             Purpose::Alive => self.alive_replied(now, answer),
             Purpose::Bare if answer.is_session_refusal() => self.count_bare_refused(),
             Purpose::Bare if answer.status < 300 => self.count_found(),
@@ -74,6 +75,7 @@ impl Canary {
                 let next = self.protocol.reply_failed(cause);
                 self.follow(now, next);
             }
+            (_, Purpose::Known) => self.fail(now, ending::of_attempt(cause)),
             (_, Purpose::Alive) => self.wake(now),
             (_, Purpose::Check) => self.unreachable(now, Survival::ProxyGone),
             _ => {}

@@ -8,6 +8,7 @@ mod beside;
 mod end;
 mod held;
 mod pause;
+mod refused;
 mod resting;
 mod session;
 
@@ -141,6 +142,8 @@ enum Purpose {
     /// The same without the proxy's cookies.
     Bare,
     Check,
+    /// Whether a session is known whose GET was refused.
+    Known,
     /// Whether a server without a stream lives.
     Alive,
     Farewell,

@@ -66,7 +66,7 @@ impl fmt::Debug for Answer {
 }
 
 impl Answer {
-    fn is_success(&self) -> bool {
+    pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
