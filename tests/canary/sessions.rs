@@ -7,7 +7,7 @@ use holter::canary::{Event, Leg, LostCause, Transport};
 use holter::reason::{Reason, Side};
 
 use super::play::{Play, says};
-use super::replies::{CS_SECOND_GET, RMCP_GONE, Reply};
+use super::replies::{CS_SECOND_GET, JSON, RMCP_GONE, Reply, reply};
 
 #[test]
 fn misses_before_the_cut_do_not_shorten_the_question_after_it() {
@@ -42,6 +42,66 @@ fn refused_everywhere_a_new_session_is_lost() {
     }
     assert_eq!(play.failures(), [Reason::SessionLost]);
     assert_eq!(play.affinity(), (0, 0), "nothing proves a miss");
+    assert!(deletes(&play), "it may live where it was minted");
+}
+
+fn deletes(play: &Play) -> bool {
+    matches!(play.actions.last(), Some(Do::Delete(_)))
+}
+
+#[test]
+fn a_farewell_that_is_refused_is_said_elsewhere_before_a_new_session_is_asked_for() {
+    for (leg, refusals) in [(Leg::Direct, 2), (Leg::Proxy, 12)] {
+        let mut play = Play::new(leg, Transport::StreamableHttp);
+        play.tick().minted();
+        while play.failures().is_empty() {
+            play.reply(404);
+        }
+        for refusal in 1..=refusals {
+            assert!(deletes(&play), "{leg} {refusal}");
+            if refusal == 2 {
+                play.tick();
+                assert_eq!(play.posts(), 0, "one request at a time");
+            }
+            play.reply(404);
+        }
+        assert!(!deletes(&play), "{leg}: {:?}", play.actions);
+    }
+}
+
+#[test]
+fn a_session_that_comes_with_a_failed_initialize_is_deleted() {
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"x"}}"#;
+    for (transport, body) in [
+        (Transport::StreamableHttp, error),
+        (Transport::StreamableHttp, "<p>"),
+        (Transport::Auto, error),
+    ] {
+        let mut play = Play::new(Leg::Direct, transport);
+        play.tick();
+        if transport == Transport::Auto {
+            play.reply(404);
+        }
+        play.say(Input::Replied(
+            reply(200, JSON, body).minting("s1").answer(),
+        ));
+        assert!(deletes(&play), "{transport} {body}: {:?}", play.actions);
+        play.reply(200).say(Input::Stop);
+        assert_eq!(play.actions, [Do::Close], "once");
+        assert!(play.canary.is_over());
+    }
+}
+
+#[test]
+fn leaving_waits_for_a_farewell_that_was_being_said() {
+    let mut play = Play::new(Leg::Direct, Transport::StreamableHttp);
+    play.tick().minted().reply(404).reply(404);
+    assert!(deletes(&play));
+    play.say(Input::Stop);
+    assert_eq!(play.actions, [Do::Close], "it is not dropped");
+    assert!(!play.canary.is_over());
+    play.reply(200);
+    assert!(play.canary.is_over());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each fault is brought about at each place, and only the place's own side may count. The relay forwards
 //! bytes, so it breaks exactly what it is told to; what a proxy does of its own is for `scenarios`.
 
-use super::guest::{Host, Mood, Pace};
+use super::host::{Host, Mood, Pace};
 use super::support::eventually;
 use super::support::holter::Holter;
 use super::support::nginx::Nginx;

@@ -177,17 +177,25 @@ impl Canary {
         self.act(Do::Close);
         self.opened_at = None;
         self.next_affinity = None;
-        self.outbox.clear();
-        if self.in_flight.take().is_some() {
+        // Sessions that were given up are ended whatever else is dropped.
+        let may_drop = |purpose: Purpose| !matches!(purpose, Purpose::Farewell(_));
+        self.outbox.retain(|(purpose, _)| !may_drop(*purpose));
+        let dropped = self.in_flight.take_if(|(purpose, _)| may_drop(*purpose));
+        if dropped.is_some() {
             self.act(Do::Abandon);
         }
     }
 
-    fn give_up_session(&mut self) {
-        if let Some(request) = self.protocol.delete() {
-            self.outbox.push_back((Purpose::Farewell, request));
-        }
+    /// Ends the session, where there is one, and forgets it.
+    pub(super) fn give_up_session(&mut self) {
+        self.say_farewell();
         self.forget_session();
+    }
+
+    pub(super) fn say_farewell(&mut self) {
+        if let Some(request) = self.protocol.delete() {
+            self.outbox.push_back((Purpose::Farewell(0), request));
+        }
     }
 
     pub(super) fn forget_session(&mut self) {

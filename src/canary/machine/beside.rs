@@ -30,18 +30,8 @@ impl Canary {
             return;
         };
         self.heed(answer);
-        if let State::Leaving { .. } = self.state {
-            return self.replied_leaving(purpose, request, answer);
-        }
         match purpose {
-            Purpose::Handshake => {
-                let carried_session = self.protocol.has_affinity();
-                let next = self.protocol.replied(answer);
-                if carried_session && !matches!(next, Next::Refused(_) | Next::Fail(_)) {
-                    self.count_found();
-                }
-                self.follow(now, next);
-            }
+            Purpose::Handshake => self.handshake_replied(now, answer),
             Purpose::Check => self.checked(now, answer),
             Purpose::Known => self.known_replied(now, answer),
             Purpose::Alive => self.alive_replied(now, answer),
@@ -59,8 +49,32 @@ impl Canary {
                 }
             }
             Purpose::Affinity | Purpose::Answer if answer.status < 300 => self.count_found(),
-            Purpose::Affinity | Purpose::Bare | Purpose::Answer | Purpose::Farewell => {}
+            Purpose::Farewell(refused) if answer.is_session_refusal() => {
+                // It must reach the right replica, and before a new session is asked for.
+                if refused + 1 < self.affinity.limit(self.settings.leg == Leg::Direct) {
+                    self.outbox
+                        .push_front((Purpose::Farewell(refused + 1), request));
+                }
+            }
+            Purpose::Affinity | Purpose::Bare | Purpose::Answer | Purpose::Farewell(_) => {}
         }
+    }
+
+    fn handshake_replied(&mut self, now: Instant, answer: &Answer) {
+        if let State::Leaving { .. } = self.state {
+            self.protocol.adopt(answer);
+            return self.give_up_session();
+        }
+        let carried_session = self.protocol.has_affinity();
+        let next = self.protocol.replied(answer);
+        match next {
+            // An id that came with a failed `initialize` is a session all the same.
+            Next::Fail(_) | Next::NotSpoken(_) if !carried_session => self.give_up_session(),
+            Next::Fail(_) | Next::Refused(_) => {}
+            _ if carried_session => self.count_found(),
+            _ => {}
+        }
+        self.follow(now, next);
     }
 
     pub(super) fn reply_failed(&mut self, now: Instant, cause: Cause) {
@@ -69,8 +83,7 @@ impl Canary {
         };
         self.nobody_listens(cause);
         match (&self.state, purpose) {
-            (State::Leaving { .. }, Purpose::Farewell) => self.state = State::Over,
-            (State::Leaving { .. }, _) => self.farewell(),
+            (State::Leaving { .. }, Purpose::Handshake) => self.give_up_session(),
             (_, Purpose::Handshake) => {
                 let next = self.protocol.reply_failed(cause);
                 self.follow(now, next);

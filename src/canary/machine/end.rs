@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Canary, Purpose, State};
 use crate::canary::ending::{self, Cause, Evidence, Survival};
-use crate::canary::protocol::{Answer, Request};
-use crate::canary::{End, Event, Leg};
+use crate::canary::protocol::Answer;
+use crate::canary::{End, Event};
 use crate::reason::Reason;
 use crate::sse::Tail;
 
@@ -170,27 +170,7 @@ impl Canary {
         self.drop_all();
         match handshake {
             Some(pending) => self.in_flight = Some(pending),
-            None => self.farewell(),
-        }
-    }
-
-    pub(super) fn farewell(&mut self) {
-        match self.protocol.delete() {
-            Some(request) => self.outbox.push_back((Purpose::Farewell, request)),
-            None => self.state = State::Over,
-        }
-    }
-
-    pub(super) fn replied_leaving(&mut self, purpose: Purpose, request: Request, answer: &Answer) {
-        if purpose != Purpose::Farewell {
-            self.protocol.adopt(answer);
-            return self.farewell();
-        }
-        self.affinity.refused();
-        if answer.is_session_refusal() && self.affinity.is_open(self.settings.leg == Leg::Direct) {
-            self.outbox.push_back((purpose, request));
-        } else {
-            self.state = State::Over;
+            None => self.give_up_session(),
         }
     }
 }

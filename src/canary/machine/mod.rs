@@ -146,7 +146,8 @@ enum Purpose {
     Known,
     /// Whether a server without a stream lives.
     Alive,
-    Farewell,
+    /// The end of a session, refused so often so far.
+    Farewell(u32),
 }
 
 /// One canary slot.
@@ -233,6 +234,11 @@ impl Canary {
             Input::Stop => self.stop(now),
         }
         self.send_next(now);
+        if let State::Leaving { .. } = self.state
+            && self.in_flight.is_none()
+        {
+            self.state = State::Over;
+        }
         std::mem::take(&mut self.out)
     }
 

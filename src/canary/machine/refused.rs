@@ -56,8 +56,6 @@ impl Canary {
     }
 
     fn gone_joining(&mut self, now: Instant) {
-        self.affinity
-            .concludes_gone(self.settings.leg == Leg::Direct);
         let reason = if self.protocol.has_session() {
             Reason::SessionLost
         } else {
@@ -65,12 +63,13 @@ impl Canary {
         };
         let was_good = self.session_was_good && reason == Reason::SessionLost;
         if !was_good {
-            self.forget_session();
+            // Where it was minted it may live.
+            self.give_up_session();
             return self.fail(now, reason);
         }
         self.end_pause();
         // A client must ask for a new session, at once and without the lost one's id.
-        self.lose_session();
+        self.lose_refused_session();
         let next = self.protocol.begin();
         self.follow(now, next);
     }

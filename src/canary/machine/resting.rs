@@ -81,8 +81,7 @@ impl Canary {
         if self.affinity.is_open(direct) {
             return self.push_probe(Purpose::Alive);
         }
-        self.affinity.concludes_gone(direct);
-        self.lose_session();
+        self.lose_refused_session();
         self.wake(now);
     }
 

@@ -79,6 +79,17 @@ impl Canary {
         self.tell(Event::SessionLost(cause));
     }
 
+    /// The session was refused on every connection. Where that is no proof, it may live, and is ended.
+    pub(super) fn lose_refused_session(&mut self) {
+        let is_gone = self
+            .affinity
+            .concludes_gone(self.settings.leg == Leg::Direct);
+        if !is_gone {
+            self.say_farewell();
+        }
+        self.lose_session();
+    }
+
     /// Asks on fresh connections: without the cookies that the proxy set, as clients do that keep none, and
     /// with them. The last ones prove that the session lives.
     pub(super) fn push_affinity(&mut self, requests: usize) {
