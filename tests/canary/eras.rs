@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holter::canary::ending::Cause;
 use holter::canary::machine::{Do, Input};
 use holter::canary::protocol::{Answer, Request};
-use holter::canary::{Event, Leg, Transport};
+use holter::canary::{Event, Leg, LostCause, Transport};
 use holter::reason::Reason;
 
 use super::play::{Play, says};
@@ -49,6 +49,10 @@ enum Found {
 
 /// Plays the server until something came of the attempt; also says how many requests it took.
 fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
+    attempt_by(play, |request| server.answer(request))
+}
+
+fn attempt_by(play: &mut Play, answer: impl Fn(&Request) -> Reply) -> (Found, usize) {
     let mut requests = 0;
     play.events.clear();
     play.tick();
@@ -66,10 +70,10 @@ fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
                 }
             }
             Do::Post(request) => {
-                play.say(Input::Replied(server.answer(&request).answer()));
+                play.say(Input::Replied(answer(&request).answer()));
             }
             Do::Open(request) => {
-                let reply = server.answer(&request);
+                let reply = answer(&request);
                 play.say(Input::Opened(Answer {
                     body: Bytes::new(),
                     ..reply.answer()
@@ -77,6 +81,9 @@ fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
                 if reply.status == 200 && !reply.body.is_empty() {
                     play.bytes(reply.body);
                 }
+            }
+            Do::Delete(_) => {
+                play.reply(200);
             }
             other => panic!("{other:?}"),
         }
@@ -316,6 +323,62 @@ fn a_session_outlives_one_failure() {
         "its session may live: {:?}",
         play.actions
     );
+}
+
+/// Held in an older era, then cut, and nobody listens for a while.
+fn down(older: &Server) -> Play {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    attempt(&mut play, older);
+    play.after(9.0).say(Input::Ended(Cause::Truncated));
+    for _ in 0..2 {
+        play.tick().say(Input::OpenFailed(Cause::Refused));
+    }
+    play
+}
+
+/// Python 2.3.0 takes the place of Python 1.30.0.
+const UPGRADED: Server = Server {
+    discover: PY2_DISCOVER,
+    listen: PY2_LISTEN,
+    ..NOTHING
+};
+const PY1: Server = Server {
+    discover: PY1_DEAD_ID,
+    initialize: PY1_INITIALIZE.minting("s1"),
+    get: PY_GET,
+    ..NOTHING
+};
+
+#[test]
+fn upgraded_while_down_a_server_is_held_in_its_new_era() {
+    let stateless = Server {
+        get: NO_GET,
+        ..UPGRADED
+    };
+    let mut play = down(&PY1);
+    // A stateless server takes any id, and offers no stream for it.
+    let (found, requests) = attempt(&mut play, &stateless);
+    assert_eq!((found, requests), (held(LISTEN), 4), "GET, DELETE, 2 POSTs");
+    // One with sessions does not know the id: GET, GET, ping, ping.
+    let mut play = down(&PY1);
+    let refusing = |request: &Request| match request.body {
+        Some(_) if says(request, "ping") => NOT_FOUND,
+        _ => UPGRADED.answer(request),
+    };
+    let (found, requests) = attempt_by(&mut play, refusing);
+    assert_eq!((found, requests), (held(LISTEN), 6));
+    assert!(
+        play.events
+            .contains(&Event::SessionLost(LostCause::Restart))
+    );
+}
+
+#[test]
+fn a_server_that_offers_no_stream_any_more_is_asked_in_every_era_once() {
+    let old = Server { get: NO_GET, ..PY1 };
+    let mut play = down(&PY1);
+    let (found, requests) = attempt(&mut play, &old);
+    assert_eq!((found, requests), (no_stream(STREAMABLE), 6));
 }
 
 #[test]

@@ -22,6 +22,11 @@ impl Canary {
         self.state = State::Joining {
             deadline: now + 3 * self.settings.connect_timeout,
         };
+        self.ask_for_stream(now);
+    }
+
+    pub(super) fn ask_for_stream(&mut self, now: Instant) {
+        self.began_in = self.protocol.transport();
         let next = self.protocol.begin();
         self.follow(now, next);
     }
@@ -95,9 +100,8 @@ impl Canary {
         if self.failures >= SESSION_FAILURES && !self.is_nobody_there() {
             self.give_up_session();
         }
-        if self.settings.transport == Transport::Auto && !self.protocol.has_session() {
-            // What was found out may have changed with the failure: found out again.
-            self.speak(Transport::Auto);
+        if !self.protocol.has_session() {
+            self.forget_era();
         }
         self.set_aside = None;
         self.wait(now);
@@ -146,11 +150,29 @@ impl Canary {
             let next = self.protocol.begin();
             return self.follow(now, next);
         }
+        if self.settings.transport == Transport::Auto
+            && transport == Transport::StreamableHttp
+            && self.began_in == transport
+        {
+            // This era was found in an earlier attempt: a server that was replaced since may have no stream in
+            // it, take any session's id, and hold streams in the newest.
+            self.end_pause();
+            self.give_up_session();
+            self.forget_era();
+            return self.ask_for_stream(now);
+        }
         if let Some(newest) = self.set_aside.take() {
             self.give_up_session();
             self.protocol = newest;
         }
         self.rest(now);
+    }
+
+    /// What `auto` found out may have changed with the server: it is found out again.
+    pub(super) fn forget_era(&mut self) {
+        if self.settings.transport == Transport::Auto {
+            self.speak(Transport::Auto);
+        }
     }
 
     fn speak(&mut self, transport: Transport) {

@@ -167,6 +167,8 @@ pub struct Canary {
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
     began_at: Instant,
+    /// The era in which the attempt began: the newest where it finds out which it is.
+    began_in: Transport,
     /// A server of the newest era that offers no stream, while an older era is asked for one.
     set_aside: Option<Protocol>,
     /// How the stream ended that its server may only have paused.
@@ -200,6 +202,7 @@ impl Canary {
             in_flight: None,
             outbox: VecDeque::new(),
             began_at: now,
+            began_in: settings.transport,
             set_aside: None,
             paused: None,
             opened_at: None,

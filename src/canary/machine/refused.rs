@@ -70,7 +70,6 @@ impl Canary {
         self.end_pause();
         // A client must ask for a new session, at once and without the lost one's id.
         self.lose_refused_session();
-        let next = self.protocol.begin();
-        self.follow(now, next);
+        self.ask_for_stream(now);
     }
 }

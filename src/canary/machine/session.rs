@@ -76,6 +76,7 @@ impl Canary {
         }
         let cause = survival::lost_cause(sessions.parting);
         self.forget_session();
+        self.forget_era();
         self.tell(Event::SessionLost(cause));
     }
 
