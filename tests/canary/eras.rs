@@ -1,5 +1,7 @@
 //! Which era `auto` finds at which server: a table of real servers' answers, and what is found.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use holter::canary::ending::Cause;
 use holter::canary::machine::{Do, Input};
@@ -257,6 +259,73 @@ fn a_stream_that_begins_with_another_event_than_endpoint_is_a_plain_one() {
     let mut play = Play::new(Leg::Direct, Transport::HttpSse);
     let failed = Found::Failed(Reason::ProtocolError);
     assert_eq!(attempt(&mut play, &server()), (failed, 1), "configured");
+}
+
+/// A server that answers POSTs so, and whose GET was sent.
+fn asked_by_get(refusal: Reply) -> Play {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    play.tick().say(Input::Replied(refusal.answer()));
+    play.say(Input::Replied(refusal.answer()));
+    assert!(matches!(&play.actions[..], [Do::Open(_)]));
+    play
+}
+
+#[test]
+fn a_stream_of_comments_alone_is_a_plain_one() {
+    let plain = Event::Held {
+        transport: Transport::Sse,
+        version: "none",
+        session: false,
+    };
+    for (status, head_after, comments) in [(405, 0.0, false), (404, 0.0, true), (405, 30.1, true)] {
+        let mut play = asked_by_get(reply(status, "", ""));
+        play.after(head_after).opened();
+        let opened = play.now;
+        if comments {
+            play.bytes(": x\n\n").after(9.0).bytes(": x\n\n");
+        }
+        play.tick();
+        assert_eq!(play.events.last(), Some(&plain), "{status} {head_after}");
+        assert_eq!((play.now - opened).as_secs(), 10, "time for an `endpoint`");
+        play.after(30.0).bytes(": heartbeat\n\n");
+        assert_eq!(play.failures(), []);
+        play.say(Input::Ended(Cause::Truncated)).tick().opened();
+        assert_eq!(play.events.last(), Some(&plain), "remembered");
+    }
+}
+
+#[test]
+fn a_stream_without_endpoint_where_posts_are_taken_is_no_plain_one() {
+    let failed = reply(
+        200,
+        JSON,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"x"}}"#,
+    );
+    for refusal in [failed, TS1_NO_SESSION] {
+        let mut play = asked_by_get(refusal);
+        play.opened().bytes(": x\n\n").tick();
+        assert_eq!(play.failures(), [Reason::ProtocolError]);
+    }
+    let mut play = asked_by_get(TS1_NO_POST);
+    play.opened().bytes(TS1_ENDPOINT.body).tick();
+    assert_eq!(play.failures(), [Reason::ProtocolError], "HTTP+SSE, late");
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    play.tick().opened().bytes(": x\n\n").tick();
+    assert_eq!(play.failures(), [Reason::ProtocolError], "configured");
+}
+
+#[test]
+fn a_plain_stream_may_keep_its_head_back_until_the_first_event() {
+    let mut play = asked_by_get(TS1_NO_POST);
+    let asked = play.now;
+    play.tick();
+    assert_eq!(play.failures(), [Reason::HeartbeatTimeout]);
+    assert_eq!(play.now - asked, Duration::from_secs(75));
+    let mut play = Play::new(Leg::Direct, Transport::Sse);
+    let asked = play.tick().now;
+    play.tick();
+    assert_eq!(play.failures(), [Reason::HeartbeatTimeout]);
+    assert_eq!(play.now - asked, Duration::from_secs(75));
 }
 
 #[test]

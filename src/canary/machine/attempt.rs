@@ -1,6 +1,6 @@
 //! An attempt: from the first request to a held stream, or to the wait before the next one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
 use crate::canary::protocol::{Answer, Next, Protocol};
@@ -11,6 +11,9 @@ use crate::sse::Tap;
 /// The most of an event that is kept while the stream is held: pings, acknowledgements and results are
 /// smaller, and a thousand streams that get a large event at once must not keep it.
 const HELD_BLOCK: usize = 4 * 1024;
+/// Where no protocol is spoken, the head may come with the first event: Spring WebFlux keeps it back for so long,
+/// and nginx answers in its stead after 60 s.
+const FIRST_EVENT: Duration = Duration::from_secs(75);
 /// Refused so often in a row, a session is given up and a new one asked for.
 const SESSION_FAILURES: u32 = 3;
 
@@ -19,9 +22,8 @@ impl Canary {
         self.tell(Event::Connecting);
         self.began_at = now;
         self.affinity.ask();
-        self.state = State::Joining {
-            deadline: now + 3 * self.settings.connect_timeout,
-        };
+        self.takes_no_posts = false;
+        self.join_within(now, self.time_for_attempt());
         self.ask_for_stream(now);
     }
 
@@ -29,6 +31,29 @@ impl Canary {
         self.began_in = self.protocol.transport();
         let next = self.protocol.begin();
         self.follow(now, next);
+    }
+
+    fn time_for_attempt(&self) -> Duration {
+        let usual = 3 * self.settings.connect_timeout;
+        if self.may_be_plain() {
+            usual.max(FIRST_EVENT)
+        } else {
+            usual
+        }
+    }
+
+    fn join_within(&mut self, now: Instant, limit: Duration) {
+        self.state = State::Joining {
+            deadline: now + limit,
+        };
+    }
+
+    /// No protocol is spoken, or where posts were refused and no `endpoint` came yet, there may be none.
+    fn may_be_plain(&self) -> bool {
+        match self.protocol.transport() {
+            Transport::Sse => true,
+            _ => self.takes_no_posts && self.protocol.awaits_endpoint(),
+        }
     }
 
     /// Does what the protocol wants next.
@@ -63,6 +88,10 @@ impl Canary {
             self.history.open();
             if carried_session {
                 self.count_found();
+            }
+            if next == Next::Wait && self.may_be_plain() {
+                // `endpoint` must be the first event: whoever means it says it at once.
+                self.join_within(now, self.settings.connect_timeout);
             }
         }
         self.follow(now, next);
@@ -107,6 +136,18 @@ impl Canary {
         self.wait(now);
     }
 
+    /// No answer at all within the time for an attempt, or an open stream that does not say what the protocol
+    /// demands.
+    pub(super) fn overdue(&mut self, now: Instant) {
+        if self.opened_at.is_none() {
+            self.fail(now, Reason::HeartbeatTimeout);
+        } else if self.may_be_plain() {
+            self.not_spoken(now, Reason::ProtocolError);
+        } else {
+            self.fail(now, Reason::ProtocolError);
+        }
+    }
+
     /// The server does not speak this era: `auto` asks in the one before it (specification 2026-07-28,
     /// `basic/versioning`; 2025-11-25, `basic/transports#backwards-compatibility`). Each slot finds out for
     /// itself and remembers it as its script: a few requests more at the start, and nothing shared.
@@ -127,6 +168,9 @@ impl Canary {
         match (older, self.set_aside.take()) {
             (Some(older), _) => {
                 self.speak(older);
+                if self.may_be_plain() {
+                    self.join_within(now, self.time_for_attempt());
+                }
                 let next = self.protocol.begin();
                 self.follow(now, next);
             }

@@ -65,6 +65,7 @@ impl Canary {
             self.protocol.adopt(answer);
             return self.give_up_session();
         }
+        self.takes_no_posts = matches!(answer.status, 404 | 405);
         let carried_session = self.protocol.has_affinity();
         let next = self.protocol.replied(answer);
         match next {

@@ -28,7 +28,6 @@ use super::protocol::{Answer, Protocol, Request};
 use super::rpc::{self};
 use super::{Event, Leg, Transport};
 use crate::backoff::Backoff;
-use crate::reason::Reason;
 use crate::sse::Tap;
 
 /// What one slot is to hold.
@@ -169,6 +168,8 @@ pub struct Canary {
     began_at: Instant,
     /// The era in which the attempt began: the newest where it finds out which it is.
     began_in: Transport,
+    /// Whether the newest post of the handshake was refused as where nobody takes posts.
+    takes_no_posts: bool,
     /// A server of the newest era that offers no stream, while an older era is asked for one.
     set_aside: Option<Protocol>,
     /// How the stream ended that its server may only have paused.
@@ -203,6 +204,7 @@ impl Canary {
             outbox: VecDeque::new(),
             began_at: now,
             began_in: settings.transport,
+            takes_no_posts: false,
             set_aside: None,
             paused: None,
             opened_at: None,
@@ -284,18 +286,7 @@ impl Canary {
     fn tick(&mut self, now: Instant) {
         match self.state {
             State::Waiting { until } if now >= until => self.begin(now),
-            State::Joining { deadline } if now >= deadline => {
-                // An open stream that does not say what the protocol demands, or no answer at all.
-                let silent = self.opened_at.is_none();
-                self.fail(
-                    now,
-                    if silent {
-                        Reason::HeartbeatTimeout
-                    } else {
-                        Reason::ProtocolError
-                    },
-                );
-            }
+            State::Joining { deadline } if now >= deadline => self.overdue(now),
             State::Held => self.tick_held(now),
             State::Resting { since, ask_at } => self.tick_resting(now, since, ask_at),
             State::Checking { deadline, .. } if now >= deadline => {

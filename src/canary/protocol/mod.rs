@@ -238,6 +238,11 @@ impl Protocol {
         Next::Wait
     }
 
+    /// Whether the stream has not yet begun as HTTP+SSE demands.
+    pub fn awaits_endpoint(&self) -> bool {
+        matches!(self, Self::HttpSse(script) if script.awaits_endpoint())
+    }
+
     /// What the end of a held stream means in this era.
     pub fn read_end(&self, cause: Cause) -> Cause {
         match self {
