@@ -77,7 +77,7 @@ impl Canary {
     }
 
     pub(super) fn opened(&mut self, now: Instant, answer: &Answer) {
-        self.heed(answer);
+        self.heed(now, answer);
         let carried_session = self.protocol.has_session();
         let next = self.protocol.opened(answer);
         if matches!(next, Next::Held | Next::Wait | Next::Say(_)) {
@@ -227,15 +227,24 @@ impl Canary {
         let pause = self
             .backoff
             .next(self.random.f64())
-            .max(std::mem::take(&mut self.wish));
-        self.state = State::Waiting { until: now + pause };
+            .max(std::mem::take(&mut self.retry));
+        self.state = State::Waiting {
+            until: (now + pause).max(self.not_before),
+        };
     }
 
-    /// Honours the pause that a server asks for.
-    pub(super) fn heed(&mut self, answer: &Answer) {
+    /// Honours the pause that a server asks for: what may wait, waits.
+    pub(super) fn heed(&mut self, now: Instant, answer: &Answer) {
         self.heed_gateway(answer);
-        if let Some(pause) = answer.retry_after {
-            self.wish = pause.min(WISH_MAX);
+        let Some(pause) = answer.retry_after else {
+            return;
+        };
+        self.not_before = now + pause.min(WISH_MAX);
+        self.outbox
+            .retain(|(purpose, _)| !matches!(purpose, Purpose::Affinity | Purpose::Bare));
+        self.next_affinity = self.next_affinity.map(|due| due.max(self.not_before));
+        if let State::Resting { ask_at, .. } = &mut self.state {
+            *ask_at = (*ask_at).max(self.not_before);
         }
     }
 

@@ -29,7 +29,7 @@ impl Canary {
         let Some((purpose, request)) = self.in_flight.take() else {
             return;
         };
-        self.heed(answer);
+        self.heed(now, answer);
         match purpose {
             Purpose::Handshake => self.handshake_replied(now, answer),
             Purpose::Check => self.checked(now, answer),

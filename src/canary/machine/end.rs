@@ -33,7 +33,8 @@ impl Canary {
         }
         self.part(now, cause, tail);
         self.drop_all();
-        if ending::needs_check(evidence.leg, cause, tail) && self.protocol.has_session() {
+        let may_ask = self.protocol.has_session() && now >= self.not_before;
+        if ending::needs_check(evidence.leg, cause, tail) && may_ask {
             self.state = State::Checking {
                 evidence,
                 unreachable: 0,
@@ -60,14 +61,17 @@ impl Canary {
 
     /// The session was asked for after a cut.
     pub(super) fn checked(&mut self, now: Instant, answer: &Answer) {
-        if answer.status < 300 {
-            self.count_found();
-            return self.conclude_check(now, Survival::Alive);
+        match answer.status {
+            200..=299 => {
+                self.count_found();
+                return self.conclude_check(now, Survival::Alive);
+            }
+            // Asked to wait: an answer about the session would come too late.
+            _ if self.not_before > now => return self.conclude_check(now, Survival::Undecided),
+            500..=599 => return self.unreachable(now, Survival::Unreachable),
+            400 | 404 => self.affinity.refused(),
+            _ => return self.conclude_check(now, Survival::Undecided),
         }
-        if answer.status >= 500 {
-            return self.unreachable(now, Survival::Unreachable);
-        }
-        self.affinity.refused();
         if self.affinity.is_open(false) {
             return self.push_probe(Purpose::Check);
         }

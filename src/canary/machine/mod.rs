@@ -104,7 +104,7 @@ pub enum Output {
 
 /// Waits after failures: from a second to a minute.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// No server's wish for a pause is honoured longer than this, or a canary could be silenced.
+/// No server's wish for a pause is honoured longer than this, or a canary could be silenced (docs/canary.md).
 const WISH_MAX: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
@@ -157,8 +157,10 @@ pub struct Canary {
     state: State,
     random: fastrand::Rng,
     backoff: Backoff,
-    /// The pause that the server asked for, by `retry` or `Retry-After`.
-    wish: Duration,
+    /// The pause that the stream asked for, by `retry`, before it is asked for again.
+    retry: Duration,
+    /// Until then the server asked to be left alone, by `Retry-After`.
+    not_before: Instant,
     /// Attempts that failed since the last held stream.
     failures: u32,
     /// The session has held a stream: refused everywhere now, it is lost; before that, it never was good.
@@ -197,7 +199,8 @@ impl Canary {
             state: State::Waiting { until },
             random,
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
-            wish: Duration::ZERO,
+            retry: Duration::ZERO,
+            not_before: now,
             failures: 0,
             session_was_good: false,
             in_flight: None,

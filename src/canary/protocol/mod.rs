@@ -52,7 +52,7 @@ pub struct Answer {
     pub session: Option<String>,
     /// `Set-Cookie` values as they came.
     pub cookies: Vec<String>,
-    /// `Retry-After` in its delay form (RFC 9110 section 10.2.3).
+    /// `Retry-After`, from now (RFC 9110 section 10.2.3).
     pub retry_after: Option<Duration>,
     /// The body, for posts; bounded by the sender.
     pub body: Bytes,
