@@ -91,8 +91,12 @@ impl Affinity {
 
     /// Whether to ask again after a refusal; on the direct leg one replica answers, so twice is enough.
     pub fn is_open(&self, direct: bool) -> bool {
-        let limit = if direct { 2 } else { self.tries() };
-        self.row < limit
+        self.row < self.limit(direct)
+    }
+
+    /// How many refusals in a row end a question.
+    pub fn limit(&self, direct: bool) -> u32 {
+        if direct { 2 } else { self.tries() }
     }
 
     /// Whether the refusals prove that no replica has the session. Resets them.

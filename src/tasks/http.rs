@@ -4,12 +4,12 @@
 //! hide affinity misses, and silent retries would hide ends.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
-    RETRY_AFTER, SET_COOKIE, USER_AGENT as AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName,
+    HeaderValue, RETRY_AFTER, SET_COOKIE, USER_AGENT as AGENT,
 };
 use http::{Method, StatusCode, Uri, Version};
 use reqwest::Response;
@@ -274,11 +274,20 @@ fn head(status: StatusCode, headers: &HeaderMap) -> Answer {
             .iter()
             .filter_map(|value| value.to_str().ok().map(str::to_owned))
             .collect(),
-        retry_after: text(RETRY_AFTER)
-            .and_then(|value| value.parse().ok())
-            .map(Duration::from_secs),
+        retry_after: text(RETRY_AFTER).and_then(|value| pause(value, text(DATE), clock::wall())),
         body: Bytes::new(),
     }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3). That is measured from the answer's own `Date`, where
+/// it has one, for clocks differ.
+fn pause(value: &str, date: Option<&str>, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    let from = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    until.duration_since(from.unwrap_or(now)).ok()
 }
 
 /// Reads up to [`BODY_MAX`]; what lies beyond is of no interest.
@@ -296,4 +305,37 @@ async fn body(mut response: Response) -> Result<Bytes, Cause> {
         }
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_a_delay_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let later = "Sun, 06 Nov 1994 08:51:17 GMT";
+        let behind = "Sun, 06 Nov 1994 07:51:07 GMT";
+        for (value, date, expected) in [
+            ("100", None, Some(100)),
+            ("0", None, Some(0)),
+            (later, None, Some(100)),
+            (later, Some("soon"), Some(100)),
+            ("Sunday, 06-Nov-94 08:51:17 GMT", None, Some(100)),
+            ("Sun Nov  6 08:51:17 1994", None, Some(100)),
+            // The server's clock is an hour behind.
+            ("Sun, 06 Nov 1994 07:51:17 GMT", Some(behind), Some(10)),
+            (behind, None, None),
+            ("-1", None, None),
+            ("soon", None, None),
+            ("", None, None),
+        ] {
+            let pause = pause(value, date, now);
+            assert_eq!(
+                pause,
+                expected.map(Duration::from_secs),
+                "{value:?} {date:?}"
+            );
+        }
+    }
 }

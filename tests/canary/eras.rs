@@ -1,13 +1,15 @@
 //! Which era `auto` finds at which server: a table of real servers' answers, and what is found.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use holter::canary::ending::Cause;
 use holter::canary::machine::{Do, Input};
 use holter::canary::protocol::{Answer, Request};
-use holter::canary::{Event, Leg, Transport};
+use holter::canary::{Event, Leg, LostCause, Transport};
 use holter::reason::Reason;
 
-use super::play::Play;
+use super::play::{Play, says};
 use super::replies::*;
 
 /// How one server answers each request.
@@ -49,6 +51,10 @@ enum Found {
 
 /// Plays the server until something came of the attempt; also says how many requests it took.
 fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
+    attempt_by(play, |request| server.answer(request))
+}
+
+fn attempt_by(play: &mut Play, answer: impl Fn(&Request) -> Reply) -> (Found, usize) {
     let mut requests = 0;
     play.events.clear();
     play.tick();
@@ -66,10 +72,10 @@ fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
                 }
             }
             Do::Post(request) => {
-                play.say(Input::Replied(server.answer(&request).answer()));
+                play.say(Input::Replied(answer(&request).answer()));
             }
             Do::Open(request) => {
-                let reply = server.answer(&request);
+                let reply = answer(&request);
                 play.say(Input::Opened(Answer {
                     body: Bytes::new(),
                     ..reply.answer()
@@ -78,17 +84,12 @@ fn attempt(play: &mut Play, server: &Server) -> (Found, usize) {
                     play.bytes(reply.body);
                 }
             }
+            Do::Delete(_) => {
+                play.reply(200);
+            }
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn says(request: &Request, method: &str) -> bool {
-    let name = format!("\"method\":\"{method}\"");
-    request
-        .body
-        .as_ref()
-        .is_some_and(|body| body.contains(&name))
 }
 
 fn found(event: &Event) -> Option<Found> {
@@ -260,6 +261,73 @@ fn a_stream_that_begins_with_another_event_than_endpoint_is_a_plain_one() {
     assert_eq!(attempt(&mut play, &server()), (failed, 1), "configured");
 }
 
+/// A server that answers POSTs so, and whose GET was sent.
+fn asked_by_get(refusal: Reply) -> Play {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    play.tick().say(Input::Replied(refusal.answer()));
+    play.say(Input::Replied(refusal.answer()));
+    assert!(matches!(&play.actions[..], [Do::Open(_)]));
+    play
+}
+
+#[test]
+fn a_stream_of_comments_alone_is_a_plain_one() {
+    let plain = Event::Held {
+        transport: Transport::Sse,
+        version: "none",
+        session: false,
+    };
+    for (status, head_after, comments) in [(405, 0.0, false), (404, 0.0, true), (405, 30.1, true)] {
+        let mut play = asked_by_get(reply(status, "", ""));
+        play.after(head_after).opened();
+        let opened = play.now;
+        if comments {
+            play.bytes(": x\n\n").after(9.0).bytes(": x\n\n");
+        }
+        play.tick();
+        assert_eq!(play.events.last(), Some(&plain), "{status} {head_after}");
+        assert_eq!((play.now - opened).as_secs(), 10, "time for an `endpoint`");
+        play.after(30.0).bytes(": heartbeat\n\n");
+        assert_eq!(play.failures(), []);
+        play.say(Input::Ended(Cause::Truncated)).tick().opened();
+        assert_eq!(play.events.last(), Some(&plain), "remembered");
+    }
+}
+
+#[test]
+fn a_stream_without_endpoint_where_posts_are_taken_is_no_plain_one() {
+    let failed = reply(
+        200,
+        JSON,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"x"}}"#,
+    );
+    for refusal in [failed, TS1_NO_SESSION] {
+        let mut play = asked_by_get(refusal);
+        play.opened().bytes(": x\n\n").tick();
+        assert_eq!(play.failures(), [Reason::ProtocolError]);
+    }
+    let mut play = asked_by_get(TS1_NO_POST);
+    play.opened().bytes(TS1_ENDPOINT.body).tick();
+    assert_eq!(play.failures(), [Reason::ProtocolError], "HTTP+SSE, late");
+    let mut play = Play::new(Leg::Direct, Transport::HttpSse);
+    play.tick().opened().bytes(": x\n\n").tick();
+    assert_eq!(play.failures(), [Reason::ProtocolError], "configured");
+}
+
+#[test]
+fn a_plain_stream_may_keep_its_head_back_until_the_first_event() {
+    let mut play = asked_by_get(TS1_NO_POST);
+    let asked = play.now;
+    play.tick();
+    assert_eq!(play.failures(), [Reason::HeartbeatTimeout]);
+    assert_eq!(play.now - asked, Duration::from_secs(75));
+    let mut play = Play::new(Leg::Direct, Transport::Sse);
+    let asked = play.tick().now;
+    play.tick();
+    assert_eq!(play.failures(), [Reason::HeartbeatTimeout]);
+    assert_eq!(play.now - asked, Duration::from_secs(75));
+}
+
 #[test]
 fn refusals_of_every_era() {
     let all = |reply| Server {
@@ -324,6 +392,62 @@ fn a_session_outlives_one_failure() {
         "its session may live: {:?}",
         play.actions
     );
+}
+
+/// Held in an older era, then cut, and nobody listens for a while.
+fn down(older: &Server) -> Play {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    attempt(&mut play, older);
+    play.after(9.0).say(Input::Ended(Cause::Truncated));
+    for _ in 0..2 {
+        play.tick().say(Input::OpenFailed(Cause::Refused));
+    }
+    play
+}
+
+/// Python 2.3.0 takes the place of Python 1.30.0.
+const UPGRADED: Server = Server {
+    discover: PY2_DISCOVER,
+    listen: PY2_LISTEN,
+    ..NOTHING
+};
+const PY1: Server = Server {
+    discover: PY1_DEAD_ID,
+    initialize: PY1_INITIALIZE.minting("s1"),
+    get: PY_GET,
+    ..NOTHING
+};
+
+#[test]
+fn upgraded_while_down_a_server_is_held_in_its_new_era() {
+    let stateless = Server {
+        get: NO_GET,
+        ..UPGRADED
+    };
+    let mut play = down(&PY1);
+    // A stateless server takes any id, and offers no stream for it.
+    let (found, requests) = attempt(&mut play, &stateless);
+    assert_eq!((found, requests), (held(LISTEN), 4), "GET, DELETE, 2 POSTs");
+    // One with sessions does not know the id: GET, GET, ping, ping.
+    let mut play = down(&PY1);
+    let refusing = |request: &Request| match request.body {
+        Some(_) if says(request, "ping") => NOT_FOUND,
+        _ => UPGRADED.answer(request),
+    };
+    let (found, requests) = attempt_by(&mut play, refusing);
+    assert_eq!((found, requests), (held(LISTEN), 6));
+    assert!(
+        play.events
+            .contains(&Event::SessionLost(LostCause::Restart))
+    );
+}
+
+#[test]
+fn a_server_that_offers_no_stream_any_more_is_asked_in_every_era_once() {
+    let old = Server { get: NO_GET, ..PY1 };
+    let mut play = down(&PY1);
+    let (found, requests) = attempt(&mut play, &old);
+    assert_eq!((found, requests), (no_stream(STREAMABLE), 6));
 }
 
 #[test]

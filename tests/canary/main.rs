@@ -11,6 +11,7 @@ mod ends;
 mod eras;
 mod guest;
 mod listen;
+mod patience;
 mod pause;
 mod play;
 mod replies;

@@ -67,7 +67,7 @@ fn a_session_that_ended_in_the_pause_was_closed() {
     let mut play = paused_after(300.0);
     play.tick().say(Input::Opened(RMCP_GONE.answer()));
     assert_eq!(play.ends(), [], "one refusal proves nothing");
-    play.say(Input::Opened(RMCP_GONE.answer()));
+    play.refuse_session();
     assert_eq!(play.ends(), [(Reason::ServerClose, Side::Server)]);
     assert!(
         play.events
@@ -125,12 +125,15 @@ fn a_place_that_leads_nowhere_is_forgotten() {
     assert_eq!(place(reopened(&play)), None);
     assert_eq!((play.ends(), play.failures()), (vec![], vec![]));
 
-    let mut play = paused_after(30.0);
-    // Python without an event store.
-    play.tick().say(Input::Opened(PY_NO_EVENT_STORE.answer()));
-    assert_eq!(play.failures(), [Reason::Http5xx]);
-    play.tick();
-    assert_eq!(place(reopened(&play)), None);
+    for refusal in [GO_NO_EVENT_STORE, PY_NO_EVENT_STORE] {
+        let mut play = paused_after(30.0);
+        play.tick().say(Input::Opened(refusal.answer()));
+        assert_eq!(place(reopened(&play)), None, "asked without it, at once");
+        play.opened();
+        assert!(play.events.contains(&Event::Resumed));
+        assert_eq!((play.ends(), play.failures()), (vec![], vec![]));
+        assert_eq!(play.affinity().1, 0, "no miss");
+    }
 }
 
 #[test]

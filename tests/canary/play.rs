@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holter::canary::heartbeat::Expectation;
 use holter::canary::machine::{Canary, Do, Input, Output, Settings};
-use holter::canary::protocol::Answer;
+use holter::canary::protocol::{Answer, Request};
 use holter::canary::{Event, Leg, Transport};
 use holter::reason::{Reason, Side};
 
@@ -30,18 +30,23 @@ impl Play {
     }
 
     pub(crate) fn seeded(leg: Leg, transport: Transport, seed: u64) -> Self {
+        Self::with(leg, transport, seed, 3600, 600)
+    }
+
+    /// Streams are renewed, and affinity is asked for, after so many seconds.
+    fn with(leg: Leg, transport: Transport, seed: u64, max_age: u64, affinity: u64) -> Self {
         let now = Instant::now();
         let settings = Settings {
             leg,
             url: "http://127.0.0.1:3001/mcp".parse().unwrap(),
             transport,
             connect_timeout: Duration::from_secs(10),
-            max_age: Some(Duration::from_secs(3600)),
+            max_age: Some(Duration::from_secs(max_age)),
             heartbeat: Expectation {
                 interval: None,
                 tolerance: 2.5,
             },
-            affinity: Some((Duration::from_secs(600), 4)),
+            affinity: Some((Duration::from_secs(affinity), 4)),
         };
         Self {
             canary: Canary::new(settings, now, seed),
@@ -80,6 +85,21 @@ impl Play {
         }))
     }
 
+    /// Refuses the session, asked for by GET or by `ping`, until it is not asked for any more.
+    pub(crate) fn refuse_session(&mut self) -> &mut Self {
+        for _ in 0..100 {
+            match self.actions.last() {
+                Some(Do::Open(_)) => self.say(Input::Opened(Answer {
+                    status: 404,
+                    ..Answer::default()
+                })),
+                Some(Do::Post(request)) if says(request, "ping") => self.reply(404),
+                _ => return self,
+            };
+        }
+        panic!("asked for without end");
+    }
+
     pub(crate) fn bytes(&mut self, text: &'static str) -> &mut Self {
         self.say(Input::Chunk(Bytes::from_static(text.as_bytes())))
     }
@@ -104,7 +124,12 @@ impl Play {
 
     /// The handshake of Streamable HTTP without a hitch.
     pub(crate) fn held(leg: Leg) -> Self {
-        let mut play = Self::new(leg, Transport::StreamableHttp);
+        Self::held_for(leg, 3600, 600)
+    }
+
+    /// The same; the stream is renewed, and affinity is asked for, after so many seconds.
+    pub(crate) fn held_for(leg: Leg, max_age: u64, affinity: u64) -> Self {
+        let mut play = Self::with(leg, Transport::StreamableHttp, 7, max_age, affinity);
         play.tick().minted().reply(202).opened();
         assert_eq!(
             play.events.last(),
@@ -149,4 +174,13 @@ impl Play {
                 _ => (requests, misses),
             })
     }
+}
+
+/// Whether the request is one for this method.
+pub(crate) fn says(request: &Request, method: &str) -> bool {
+    let name = format!("\"method\":\"{method}\"");
+    request
+        .body
+        .as_ref()
+        .is_some_and(|body| body.contains(&name))
 }

@@ -114,6 +114,16 @@ pub(crate) const GO_DISCOVER: Reply = reply(
     "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":{\"name\":\"interop\",\"version\":\"1.0.0\"}},\"ttlMs\":0,\"cacheScope\":\"public\",\"supportedVersions\":[\"2025-11-25\",\"2025-06-18\",\"2025-03-26\",\"2024-11-05\"],\"capabilities\":{\"logging\":{},\"tools\":{\"listChanged\":true}}}}\n\n",
 );
 
+/// Without an event store it refuses any `Last-Event-ID`.
+pub(crate) const GO_NO_EVENT_STORE: Reply = reply(400, "text/plain", "");
+
+/// C#: a second GET of one session. The body is shortened.
+pub(crate) const CS_SECOND_GET: Reply = reply(
+    400,
+    JSON,
+    r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: This server does not support multiple GET requests."},"id":""}"#,
+);
+
 /// TypeScript `@modelcontextprotocol/sdk` 1.32.2.
 pub(crate) const TS1_INITIALIZE: Reply = reply(
     200,

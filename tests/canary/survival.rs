@@ -8,13 +8,6 @@ use holter::reason::{Reason, Side};
 
 use crate::play::{Play, RESULT};
 
-fn refused() -> Input {
-    Input::Opened(Answer {
-        status: 404,
-        ..Answer::default()
-    })
-}
-
 fn losses(play: &Play) -> Vec<LostCause> {
     let losses = play.events.iter().filter_map(|event| match event {
         Event::SessionLost(cause) => Some(*cause),
@@ -65,7 +58,7 @@ fn a_server_that_nobody_listens_for_and_that_forgot_the_session_restarted() {
             play.tick().say(Input::OpenFailed(Cause::Refused));
             assert_eq!(losses(&play), [], "nobody is there who could know it");
         }
-        play.tick().say(refused()).say(refused());
+        play.tick().refuse_session();
         assert_eq!(losses(&play), [LostCause::Restart], "{cause:?}");
     }
 }
@@ -77,10 +70,7 @@ fn behind_a_proxy_a_restart_shows_as_502() {
     play.reply(502).reply(502).reply(502);
     assert_eq!(play.ends(), [(Reason::ServerCut, Side::Server)]);
     assert_eq!(losses(&play), [], "the session may live");
-    play.tick();
-    while losses(&play).is_empty() {
-        play.say(refused());
-    }
+    play.tick().refuse_session();
     assert_eq!(losses(&play), [LostCause::Restart]);
 }
 
@@ -98,13 +88,13 @@ fn sessions_that_end_after_one_time_again_and_again_expire() {
     let mut play = Play::held(Leg::Direct);
     for _ in 0..3 {
         play.after(300.0).say(Input::Ended(Cause::CleanEnd)).tick();
-        play.say(refused()).say(refused());
+        play.refuse_session();
         play.minted().reply(202).opened();
     }
     use LostCause::{Expired, Unknown};
     assert_eq!(losses(&play), [Unknown, Unknown, Expired]);
     play.after(77.0).say(Input::Ended(Cause::CleanEnd)).tick();
-    play.say(refused()).say(refused());
+    play.refuse_session();
     assert_eq!(losses(&play).last(), Some(&Unknown), "at another time");
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holter::reason::Reason::{
-    Http4xx, Http5xx, ProtocolError, ServerClose, ServerCut, ServerReset, SessionLost,
+    Http4xx, Http5xx, ProtocolError, ServerClose, ServerCut, ServerReset,
 };
 
 use crate::Seen::{Ended, Failed};
@@ -101,7 +101,9 @@ fn answers_that_are_no_stream() {
         Row("429", status("429"), Failed(Http4xx)),
         Row("500", status("500"), Failed(Http5xx)),
         Row("503", status("503"), Failed(Http5xx)),
-        Row("404 on the new id", status("404"), Failed(SessionLost)),
+        // The id is good by POST.
+        Row("400 to GET", status("400"), Failed(Http4xx)),
+        Row("404 to GET", status("404"), Failed(Http4xx)),
     ]);
 }
 

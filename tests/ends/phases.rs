@@ -80,7 +80,7 @@ fn of_an_attempt_that_fails_every_phase_is_told_and_the_failed_one_too() {
 fn of_an_attempt_that_is_abandoned_the_phases_before_are_told() {
     let server = silent(Begin::Request);
     let target = Target {
-        transport: Transport::Sse,
+        transport: Transport::HttpSse,
         ..server.target()
     };
     assert_eq!(phases(&told_of(target)), [Phase::Connect, Phase::Tls]);

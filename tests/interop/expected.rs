@@ -292,8 +292,9 @@ pub(crate) const SERVERS: &[Server] = &[
             sigterm: CUT,
             sigkill: CUT,
             affinity: STATELESS,
-            why: "no MCP: an event stream with a comment `heartbeat` every 30 s. Spring Boot waits 30 s for \
-                  open streams on SIGTERM and then cuts them; its log says `SSE connection cancelled`, as of a \
+            why: "no MCP: an event stream with a comment `heartbeat` every 30 s. The first brings the head of \
+                  the answer with it: WebFlux keeps it back until there is something to send. Spring Boot waits \
+                  30 s for open streams on SIGTERM and then cuts them; its log says `SSE connection cancelled`, as of a \
                   client that left.",
         }],
     },

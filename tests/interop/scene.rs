@@ -17,8 +17,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long the streams are held before they are cut: four beats of the slowest heartbeat, 30 s, for Holter learns
-/// an interval from three gaps; silence for so long is told as silence.
-pub(crate) const HOLD: Duration = Duration::from_secs(130);
+/// an interval from three gaps; and a beat before them, with which that server sends its head, and from which on
+/// Holter waits 10 s for an `endpoint`. Silence for so long is told as silence.
+pub(crate) const HOLD: Duration = Duration::from_secs(165);
 /// How long a stream may outlive its server's SIGTERM before it counts as one that stays; Spring Boot alone waits
 /// for 30 s.
 pub(crate) const GRACE_SECONDS: u32 = 40;

@@ -14,6 +14,7 @@ mod dashboard;
 mod demo;
 mod guest;
 mod harness;
+mod host;
 mod inputs;
 mod matrix;
 mod pieces;

@@ -4,7 +4,7 @@
 //! (`docs/verdicts.md`, section "Side"). The relay forwards bytes, so it breaks exactly what it is told to; what a
 //! proxy does of its own is for `scenarios`.
 
-use super::guest::{Host, Mood, Pace};
+use super::host::{Host, Mood, Pace};
 use super::support::eventually;
 use super::support::holter::Holter;
 use super::support::nginx::Nginx;

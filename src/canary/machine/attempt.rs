@@ -1,16 +1,19 @@
 //! An attempt: from the first request to a held stream, or to the wait before the next one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Canary, Do, Purpose, State, WISH_MAX};
-use crate::canary::protocol::{Answer, Next, Protocol, Request};
-use crate::canary::{Event, Leg, Phase, Transport};
+use crate::canary::protocol::{Answer, Next, Protocol};
+use crate::canary::{Event, Phase, Transport};
 use crate::reason::Reason;
 use crate::sse::Tap;
 
 /// The most of an event that is kept while the stream is held: pings, acknowledgements and results are
 /// smaller, and a thousand streams that get a large event at once must not keep it.
 const HELD_BLOCK: usize = 4 * 1024;
+/// Where no protocol is spoken, the head may come with the first event: Spring WebFlux keeps it back for so long,
+/// and nginx answers in its stead after 60 s.
+const FIRST_EVENT: Duration = Duration::from_secs(75);
 /// Refused so often in a row, a session is given up and a new one asked for.
 const SESSION_FAILURES: u32 = 3;
 
@@ -19,11 +22,38 @@ impl Canary {
         self.tell(Event::Connecting);
         self.began_at = now;
         self.affinity.ask();
-        self.state = State::Joining {
-            deadline: now + 3 * self.settings.connect_timeout,
-        };
+        self.takes_no_posts = false;
+        self.join_within(now, self.time_for_attempt());
+        self.ask_for_stream(now);
+    }
+
+    pub(super) fn ask_for_stream(&mut self, now: Instant) {
+        self.began_in = self.protocol.transport();
         let next = self.protocol.begin();
         self.follow(now, next);
+    }
+
+    fn time_for_attempt(&self) -> Duration {
+        let usual = 3 * self.settings.connect_timeout;
+        if self.may_be_plain() {
+            usual.max(FIRST_EVENT)
+        } else {
+            usual
+        }
+    }
+
+    fn join_within(&mut self, now: Instant, limit: Duration) {
+        self.state = State::Joining {
+            deadline: now + limit,
+        };
+    }
+
+    /// No protocol is spoken, or where posts were refused and no `endpoint` came yet, there may be none.
+    fn may_be_plain(&self) -> bool {
+        match self.protocol.transport() {
+            Transport::Sse => true,
+            _ => self.takes_no_posts && self.protocol.awaits_endpoint(),
+        }
     }
 
     /// Does what the protocol wants next.
@@ -47,7 +77,7 @@ impl Canary {
     }
 
     pub(super) fn opened(&mut self, now: Instant, answer: &Answer) {
-        self.heed(answer);
+        self.heed(now, answer);
         let carried_session = self.protocol.has_session();
         let next = self.protocol.opened(answer);
         if matches!(next, Next::Held | Next::Wait | Next::Say(_)) {
@@ -59,42 +89,11 @@ impl Canary {
             if carried_session {
                 self.count_found();
             }
-        }
-        self.follow(now, next);
-    }
-
-    /// Another replica may have the session: ask again on a fresh connection, within reason.
-    fn refused_joining(&mut self, now: Instant, request: Request) {
-        self.count_refused();
-        let is_stream = request.body.is_none();
-        if is_stream {
-            // What follows the head of a refusal is no stream.
-            self.act(Do::Close);
-        }
-        if self.affinity.is_open(self.settings.leg == Leg::Direct) {
-            if is_stream {
-                self.act(Do::Open(request));
-            } else {
-                self.outbox.push_back((Purpose::Handshake, request));
+            if next == Next::Wait && self.may_be_plain() {
+                // `endpoint` must be the first event: whoever means it says it at once.
+                self.join_within(now, self.settings.connect_timeout);
             }
-            return;
         }
-        self.affinity
-            .concludes_gone(self.settings.leg == Leg::Direct);
-        let reason = if self.protocol.has_session() {
-            Reason::SessionLost
-        } else {
-            Reason::Http4xx
-        };
-        let was_good = self.session_was_good && reason == Reason::SessionLost;
-        if !was_good {
-            self.forget_session();
-            return self.fail(now, reason);
-        }
-        self.end_pause();
-        // A client must ask for a new session, at once and without the lost one's id.
-        self.lose_session();
-        let next = self.protocol.begin();
         self.follow(now, next);
     }
 
@@ -130,12 +129,23 @@ impl Canary {
         if self.failures >= SESSION_FAILURES && !self.is_nobody_there() {
             self.give_up_session();
         }
-        if self.settings.transport == Transport::Auto && !self.protocol.has_session() {
-            // What was found out may have changed with the failure: found out again.
-            self.speak(Transport::Auto);
+        if !self.protocol.has_session() {
+            self.forget_era();
         }
         self.set_aside = None;
         self.wait(now);
+    }
+
+    /// No answer at all within the time for an attempt, or an open stream that does not say what the protocol
+    /// demands.
+    pub(super) fn overdue(&mut self, now: Instant) {
+        if self.opened_at.is_none() {
+            self.fail(now, Reason::HeartbeatTimeout);
+        } else if self.may_be_plain() {
+            self.not_spoken(now, Reason::ProtocolError);
+        } else {
+            self.fail(now, Reason::ProtocolError);
+        }
     }
 
     /// The server does not speak this era: `auto` asks in the one before it (specification 2026-07-28,
@@ -158,6 +168,9 @@ impl Canary {
         match (older, self.set_aside.take()) {
             (Some(older), _) => {
                 self.speak(older);
+                if self.may_be_plain() {
+                    self.join_within(now, self.time_for_attempt());
+                }
                 let next = self.protocol.begin();
                 self.follow(now, next);
             }
@@ -181,11 +194,29 @@ impl Canary {
             let next = self.protocol.begin();
             return self.follow(now, next);
         }
+        if self.settings.transport == Transport::Auto
+            && transport == Transport::StreamableHttp
+            && self.began_in == transport
+        {
+            // This era was found in an earlier attempt: a server that was replaced since may have no stream in
+            // it, take any session's id, and hold streams in the newest.
+            self.end_pause();
+            self.give_up_session();
+            self.forget_era();
+            return self.ask_for_stream(now);
+        }
         if let Some(newest) = self.set_aside.take() {
             self.give_up_session();
             self.protocol = newest;
         }
         self.rest(now);
+    }
+
+    /// What `auto` found out may have changed with the server: it is found out again.
+    pub(super) fn forget_era(&mut self) {
+        if self.settings.transport == Transport::Auto {
+            self.speak(Transport::Auto);
+        }
     }
 
     fn speak(&mut self, transport: Transport) {
@@ -196,15 +227,24 @@ impl Canary {
         let pause = self
             .backoff
             .next(self.random.f64())
-            .max(std::mem::take(&mut self.wish));
-        self.state = State::Waiting { until: now + pause };
+            .max(std::mem::take(&mut self.retry));
+        self.state = State::Waiting {
+            until: (now + pause).max(self.not_before),
+        };
     }
 
-    /// Honours the pause that a server asks for.
-    pub(super) fn heed(&mut self, answer: &Answer) {
+    /// Honours the pause that a server asks for: what may wait, waits.
+    pub(super) fn heed(&mut self, now: Instant, answer: &Answer) {
         self.heed_gateway(answer);
-        if let Some(pause) = answer.retry_after {
-            self.wish = pause.min(WISH_MAX);
+        let Some(pause) = answer.retry_after else {
+            return;
+        };
+        self.not_before = now + pause.min(WISH_MAX);
+        self.outbox
+            .retain(|(purpose, _)| !matches!(purpose, Purpose::Affinity | Purpose::Bare));
+        self.next_affinity = self.next_affinity.map(|due| due.max(self.not_before));
+        if let State::Resting { ask_at, .. } = &mut self.state {
+            *ask_at = (*ask_at).max(self.not_before);
         }
     }
 
@@ -212,17 +252,25 @@ impl Canary {
         self.act(Do::Close);
         self.opened_at = None;
         self.next_affinity = None;
-        self.outbox.clear();
-        if self.in_flight.take().is_some() {
+        // Sessions that were given up are ended whatever else is dropped.
+        let may_drop = |purpose: Purpose| !matches!(purpose, Purpose::Farewell(_));
+        self.outbox.retain(|(purpose, _)| !may_drop(*purpose));
+        let dropped = self.in_flight.take_if(|(purpose, _)| may_drop(*purpose));
+        if dropped.is_some() {
             self.act(Do::Abandon);
         }
     }
 
-    fn give_up_session(&mut self) {
-        if let Some(request) = self.protocol.delete() {
-            self.outbox.push_back((Purpose::Farewell, request));
-        }
+    /// Ends the session, where there is one, and forgets it.
+    pub(super) fn give_up_session(&mut self) {
+        self.say_farewell();
         self.forget_session();
+    }
+
+    pub(super) fn say_farewell(&mut self) {
+        if let Some(request) = self.protocol.delete() {
+            self.outbox.push_back((Purpose::Farewell(0), request));
+        }
     }
 
     pub(super) fn forget_session(&mut self) {

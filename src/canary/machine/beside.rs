@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Canary, Do, Purpose, State};
 use crate::canary::affinity::Count;
-use crate::canary::ending::Cause;
+use crate::canary::ending::{self, Cause};
 use crate::canary::protocol::{Answer, Next};
 use crate::canary::survival::{self, Observation, Reading};
 use crate::canary::{Event, Leg};
@@ -30,20 +30,11 @@ impl Canary {
         let Some((purpose, request)) = self.in_flight.take() else {
             return;
         };
-        self.heed(answer);
-        if let State::Leaving { .. } = self.state {
-            return self.replied_leaving(purpose, request, answer);
-        }
+        self.heed(now, answer);
         match purpose {
-            Purpose::Handshake => {
-                let carried_session = self.protocol.has_affinity();
-                let next = self.protocol.replied(answer);
-                if carried_session && !matches!(next, Next::Refused(_) | Next::Fail(_)) {
-                    self.count_found();
-                }
-                self.follow(now, next);
-            }
+            Purpose::Handshake => self.handshake_replied(now, answer),
             Purpose::Check => self.checked(now, answer),
+            Purpose::Known => self.known_replied(now, answer),
             Purpose::Alive => self.alive_replied(now, answer),
             Purpose::Bare if answer.is_session_refusal() => self.count_bare_refused(),
             Purpose::Bare if answer.status < 300 => self.count_found(),
@@ -59,8 +50,33 @@ impl Canary {
                 }
             }
             Purpose::Affinity | Purpose::Answer if answer.status < 300 => self.count_found(),
-            Purpose::Affinity | Purpose::Bare | Purpose::Answer | Purpose::Farewell => {}
+            Purpose::Farewell(refused) if answer.is_session_refusal() => {
+                // It must reach the right replica, and before a new session is asked for.
+                if refused + 1 < self.affinity.limit(self.settings.leg == Leg::Direct) {
+                    self.outbox
+                        .push_front((Purpose::Farewell(refused + 1), request));
+                }
+            }
+            Purpose::Affinity | Purpose::Bare | Purpose::Answer | Purpose::Farewell(_) => {}
         }
+    }
+
+    fn handshake_replied(&mut self, now: Instant, answer: &Answer) {
+        if let State::Leaving { .. } = self.state {
+            self.protocol.adopt(answer);
+            return self.give_up_session();
+        }
+        self.takes_no_posts = matches!(answer.status, 404 | 405);
+        let carried_session = self.protocol.has_affinity();
+        let next = self.protocol.replied(answer);
+        match next {
+            // An id that came with a failed `initialize` is a session all the same.
+            Next::Fail(_) | Next::NotSpoken(_) if !carried_session => self.give_up_session(),
+            Next::Fail(_) | Next::Refused(_) => {}
+            _ if carried_session => self.count_found(),
+            _ => {}
+        }
+        self.follow(now, next);
     }
 
     pub(super) fn reply_failed(&mut self, now: Instant, cause: Cause) {
@@ -69,12 +85,12 @@ impl Canary {
         };
         self.nobody_listens(cause);
         match (&self.state, purpose) {
-            (State::Leaving { .. }, Purpose::Farewell) => self.state = State::Over,
-            (State::Leaving { .. }, _) => self.farewell(),
+            (State::Leaving { .. }, Purpose::Handshake) => self.give_up_session(),
             (_, Purpose::Handshake) => {
                 let next = self.protocol.reply_failed(cause);
                 self.follow(now, next);
             }
+            (_, Purpose::Known) => self.fail(now, ending::of_attempt(cause)),
             (_, Purpose::Alive) => self.wake(now),
             (_, Purpose::Check) => self.check_failed(now, cause),
             _ => {}

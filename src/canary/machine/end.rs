@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Canary, Purpose, State};
 use crate::canary::ending::{self, Cause, Evidence, Survival};
-use crate::canary::protocol::{Answer, Request};
+use crate::canary::protocol::Answer;
 use crate::canary::{End, Event, Leg};
 use crate::reason::Reason;
 use crate::sse::Tail;
@@ -33,7 +33,8 @@ impl Canary {
         }
         self.part(now, cause, tail);
         self.drop_all();
-        if ending::is_broken(cause, tail) && self.protocol.has_session() {
+        let may_ask = self.protocol.has_session() && now >= self.not_before;
+        if ending::is_broken(cause, tail) && may_ask {
             self.state = State::Checking {
                 evidence,
                 unreachable: 0,
@@ -61,15 +62,18 @@ impl Canary {
 
     /// The session was asked for after a cut or a reset.
     pub(super) fn checked(&mut self, now: Instant, answer: &Answer) {
-        if answer.status < 300 {
-            self.count_found();
-            return self.conclude_check(now, Survival::Alive);
-        }
-        if answer.status >= 500 {
-            return self.unreachable(now, Survival::Unreachable);
+        match answer.status {
+            200..=299 => {
+                self.count_found();
+                return self.conclude_check(now, Survival::Alive);
+            }
+            // Asked to wait: an answer about the session would come too late.
+            _ if self.not_before > now => return self.conclude_check(now, Survival::Undecided),
+            500..=599 => return self.unreachable(now, Survival::Unreachable),
+            400 | 404 => self.affinity.refused(),
+            _ => return self.conclude_check(now, Survival::Undecided),
         }
         let direct = self.settings.leg == Leg::Direct;
-        self.affinity.refused();
         if self.affinity.is_open(direct) {
             return self.push_probe(Purpose::Check);
         }
@@ -183,27 +187,7 @@ impl Canary {
         self.drop_all();
         match handshake {
             Some(pending) => self.in_flight = Some(pending),
-            None => self.farewell(),
-        }
-    }
-
-    pub(super) fn farewell(&mut self) {
-        match self.protocol.delete() {
-            Some(request) => self.outbox.push_back((Purpose::Farewell, request)),
-            None => self.state = State::Over,
-        }
-    }
-
-    pub(super) fn replied_leaving(&mut self, purpose: Purpose, request: Request, answer: &Answer) {
-        if purpose != Purpose::Farewell {
-            self.protocol.adopt(answer);
-            return self.farewell();
-        }
-        self.affinity.refused();
-        if answer.is_session_refusal() && self.affinity.is_open(self.settings.leg == Leg::Direct) {
-            self.outbox.push_back((purpose, request));
-        } else {
-            self.state = State::Over;
+            None => self.give_up_session(),
         }
     }
 }

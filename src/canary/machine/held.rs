@@ -70,7 +70,7 @@ impl Canary {
         match frame {
             Frame::Comment => self.beat(now, Kind::Comment, first),
             Frame::Oversize => self.beat(now, Kind::Data, first),
-            Frame::Retry(pause) => self.wish = pause.min(WISH_MAX),
+            Frame::Retry(pause) => self.retry = pause.min(WISH_MAX),
             Frame::Endless => self.end(now, Reason::ProtocolError),
             Frame::Event(message) => self.event(now, &message, first),
         }
@@ -146,7 +146,8 @@ impl Canary {
             .settings
             .affinity
             .filter(|_| self.protocol.has_affinity())?;
-        Some(now + interval.mul_f64(0.75 + 0.25 * self.random.f64()))
+        let due = now + interval.mul_f64(0.75 + 0.25 * self.random.f64());
+        Some(due.max(self.not_before))
     }
 
     pub(super) fn push_probe(&mut self, purpose: Purpose) {
@@ -158,7 +159,8 @@ impl Canary {
     }
 
     pub(super) fn rotation(&self) -> Option<Instant> {
-        self.opened_at?.checked_add(self.settings.max_age?)
+        let due = self.opened_at?.checked_add(self.settings.max_age?)?;
+        Some(due.max(self.not_before))
     }
 
     pub(super) fn tick_held(&mut self, now: Instant) {

@@ -8,6 +8,7 @@ mod beside;
 mod end;
 mod held;
 mod pause;
+mod refused;
 mod resting;
 mod session;
 
@@ -27,7 +28,6 @@ use super::protocol::{Answer, Protocol, Request};
 use super::rpc::{self};
 use super::{Event, Leg, Transport};
 use crate::backoff::Backoff;
-use crate::reason::Reason;
 use crate::sse::Tap;
 
 /// What one slot is to hold.
@@ -104,7 +104,7 @@ pub enum Output {
 
 /// Waits after failures: from a second to a minute.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// No server's wish for a pause is honoured longer than this, or a canary could be silenced.
+/// No server's wish for a pause is honoured longer than this, or a canary could be silenced (docs/canary.md).
 const WISH_MAX: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
@@ -141,9 +141,12 @@ enum Purpose {
     /// The same without the proxy's cookies.
     Bare,
     Check,
+    /// Whether a session is known whose GET was refused.
+    Known,
     /// Whether a server without a stream lives.
     Alive,
-    Farewell,
+    /// The end of a session, refused so often so far.
+    Farewell(u32),
 }
 
 /// One canary slot.
@@ -154,8 +157,10 @@ pub struct Canary {
     state: State,
     random: fastrand::Rng,
     backoff: Backoff,
-    /// The pause that the server asked for, by `retry` or `Retry-After`.
-    wish: Duration,
+    /// The pause that the stream asked for, by `retry`, before it is asked for again.
+    retry: Duration,
+    /// Until then the server asked to be left alone, by `Retry-After`.
+    not_before: Instant,
     /// Attempts that failed since the last held stream.
     failures: u32,
     /// The session has held a stream: refused everywhere now, it is lost; before that, it never was good.
@@ -163,6 +168,10 @@ pub struct Canary {
     in_flight: Option<(Purpose, Request)>,
     outbox: VecDeque<(Purpose, Request)>,
     began_at: Instant,
+    /// The era in which the attempt began: the newest where it finds out which it is.
+    began_in: Transport,
+    /// Whether the newest post of the handshake was refused as where nobody takes posts.
+    takes_no_posts: bool,
     /// A server of the newest era that offers no stream, while an older era is asked for one.
     set_aside: Option<Protocol>,
     /// How the stream ended that its server may only have paused.
@@ -190,12 +199,15 @@ impl Canary {
             state: State::Waiting { until },
             random,
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
-            wish: Duration::ZERO,
+            retry: Duration::ZERO,
+            not_before: now,
             failures: 0,
             session_was_good: false,
             in_flight: None,
             outbox: VecDeque::new(),
             began_at: now,
+            began_in: settings.transport,
+            takes_no_posts: false,
             set_aside: None,
             paused: None,
             opened_at: None,
@@ -230,6 +242,11 @@ impl Canary {
             Input::Stop => self.stop(now),
         }
         self.send_next(now);
+        if let State::Leaving { .. } = self.state
+            && self.in_flight.is_none()
+        {
+            self.state = State::Over;
+        }
         std::mem::take(&mut self.out)
     }
 
@@ -272,18 +289,7 @@ impl Canary {
     fn tick(&mut self, now: Instant) {
         match self.state {
             State::Waiting { until } if now >= until => self.begin(now),
-            State::Joining { deadline } if now >= deadline => {
-                // An open stream that does not say what the protocol demands, or no answer at all.
-                let silent = self.opened_at.is_none();
-                self.fail(
-                    now,
-                    if silent {
-                        Reason::HeartbeatTimeout
-                    } else {
-                        Reason::ProtocolError
-                    },
-                );
-            }
+            State::Joining { deadline } if now >= deadline => self.overdue(now),
             State::Held => self.tick_held(now),
             State::Resting { since, ask_at } => self.tick_resting(now, since, ask_at),
             State::Checking { deadline, .. } if now >= deadline => {

@@ -35,7 +35,8 @@ impl Canary {
 
     /// Asked again for a stream as seldom as one that is held would be renewed.
     pub(super) fn ask_for_stream_at(&self, since: Instant) -> Option<Instant> {
-        since.checked_add(self.settings.max_age?)
+        let due = since.checked_add(self.settings.max_age?)?;
+        Some(due.max(self.not_before))
     }
 
     pub(super) fn tick_resting(&mut self, now: Instant, since: Instant, ask_at: Instant) {
@@ -81,8 +82,7 @@ impl Canary {
         if self.affinity.is_open(direct) {
             return self.push_probe(Purpose::Alive);
         }
-        self.affinity.concludes_gone(direct);
-        self.lose_session();
+        self.lose_refused_session();
         self.wake(now);
     }
 
@@ -95,6 +95,6 @@ impl Canary {
 
     fn next_ask(&mut self, now: Instant) -> Instant {
         let spread = ASK_EVERY.mul_f64(0.75 + 0.25 * self.random.f64());
-        now + spread.max(std::mem::take(&mut self.wish))
+        (now + spread).max(self.not_before)
     }
 }

@@ -76,6 +76,7 @@ impl Canary {
         }
         let cause = survival::lost_cause(sessions.parting, Survival::Gone);
         self.forget_session();
+        self.forget_era();
         self.out
             .extend(cause.map(Event::SessionLost).map(Output::Tell));
     }
@@ -85,6 +86,17 @@ impl Canary {
         if survival::lost_cause(self.sessions.parting, Survival::Alive).is_none() {
             self.tell(Event::SessionKept);
         }
+    }
+
+    /// The session was refused on every connection. Where that is no proof, it may live, and is ended.
+    pub(super) fn lose_refused_session(&mut self) {
+        let is_gone = self
+            .affinity
+            .concludes_gone(self.settings.leg == Leg::Direct);
+        if !is_gone {
+            self.say_farewell();
+        }
+        self.lose_session();
     }
 
     /// Asks on fresh connections: without the cookies that the proxy set, as clients do that keep none, and

@@ -70,6 +70,10 @@ impl Script {
         Next::Wait
     }
 
+    pub(super) fn awaits_endpoint(&self) -> bool {
+        matches!(self.state, State::Opening | State::Greeting)
+    }
+
     pub(super) fn heard(&mut self, message: &Message) -> Next {
         match self.state {
             State::Greeting if message.name == "endpoint" => self.greeted(&message.data),

@@ -52,7 +52,7 @@ pub struct Answer {
     pub session: Option<String>,
     /// `Set-Cookie` values as they came.
     pub cookies: Vec<String>,
-    /// `Retry-After` in its delay form (RFC 9110 section 10.2.3).
+    /// `Retry-After`, from now (RFC 9110 section 10.2.3).
     pub retry_after: Option<Duration>,
     /// The body, for posts; bounded by the sender.
     pub body: Bytes,
@@ -66,7 +66,7 @@ impl fmt::Debug for Answer {
 }
 
 impl Answer {
-    fn is_success(&self) -> bool {
+    pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
@@ -236,6 +236,11 @@ impl Protocol {
             Self::Sse(script) => script.heard(message),
         }
         Next::Wait
+    }
+
+    /// Whether the stream has not yet begun as HTTP+SSE demands.
+    pub fn awaits_endpoint(&self) -> bool {
+        matches!(self, Self::HttpSse(script) if script.awaits_endpoint())
     }
 
     /// What the end of a held stream means in this era.

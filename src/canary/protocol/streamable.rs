@@ -87,6 +87,12 @@ impl Script {
             self.state = State::Held;
             return Next::Held;
         }
+        // The place in the stream may be what is refused: without an event store, Go's SDK answers 400 to any
+        // `Last-Event-ID`, and Python's 500.
+        if matches!(answer.status, 400 | 500) && self.last_event_id.is_known() {
+            self.forget_place();
+            return Next::Open(self.stream());
+        }
         if self.session.is_some() && answer.is_session_refusal() {
             return Next::Refused(self.stream());
         }
@@ -95,7 +101,7 @@ impl Script {
         if answer.status == 405 {
             return Next::NoStream;
         }
-        // Python's SDK without an event store answers 500 to any `Last-Event-ID`.
+        // An id that the server does not like must not keep the stream away.
         self.forget_place();
         Next::Fail(answer.refusal())
     }

@@ -17,7 +17,8 @@ import org.springframework.web.bind.annotation.RestController;
 import reactor.core.publisher.Flux;
 
 /**
- * An event stream that is no MCP, on Spring WebFlux: /events, whose comment `heartbeat` comes every 30 s.
+ * An event stream that is no MCP, on Spring WebFlux: /events, which sends a comment `heartbeat` every 30 s
+ * and nothing else.
  *
  * <p>It logs what such servers log of a stream, for Holter's rules. Prints {@code listening PORT} once; SIGTERM
  * ends it as Spring Boot does.
@@ -44,9 +45,8 @@ public class Server {
 
     @GetMapping(path = "/events", produces = MediaType.TEXT_EVENT_STREAM_VALUE)
     Flux<ServerSentEvent<String>> events() {
-        var ready = ServerSentEvent.builder("ready").event("status").build();
         var heartbeat = ServerSentEvent.<String>builder().comment("heartbeat").build();
-        return Flux.concat(Flux.just(ready), Flux.interval(Duration.ofSeconds(30)).map(tick -> heartbeat))
+        return Flux.interval(Duration.ofSeconds(30)).map(tick -> heartbeat)
                 .doOnSubscribe(subscription -> LOG.info("SSE connection opened"))
                 .doOnCancel(() -> LOG.info("SSE connection cancelled"))
                 .doOnError(error -> LOG.error("SSE connection failed", error));
