@@ -245,6 +245,8 @@ pub struct Record<'a> {
     pub ended_us: Option<i64>,
     /// How long it took, from its first byte to the end of the answer.
     pub duration: Option<Duration>,
+    /// How long the answer went on after its headers.
+    pub after_headers: Option<Duration>,
     /// `GET`, `POST`, …
     pub method: Option<&'a [u8]>,
     /// The path, without the query.
@@ -298,6 +300,11 @@ impl<'a> Record<'a> {
     pub fn has_session(&self) -> bool {
         let ids = [self.session_sent, self.session_minted, self.session_query];
         ids.iter().any(Option::is_some)
+    }
+
+    /// Whether the proxy answered with an error of its own, as far as the line tells: no upstream did.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.status, Some(502..=504)) && self.upstream_headers != Some(true)
     }
 
     /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies
