@@ -248,7 +248,7 @@ fn affinity_is_decided_as_it_was() {
         let (mut reader, log, title) = (case.reader(), case.golden("log"), case.title());
         let (mut moved, mut broken) = (0, 0);
         let lines = case.lines(&log);
-        for ((line, truth), verdict) in lines.iter().zip(verdicts(&mut reader, &lines)) {
+        for ((_, truth), verdict) in lines.iter().zip(verdicts(&mut reader, &lines)) {
             let wrong = match verdict {
                 Some(Verdict::Moved) => truth.affinity_broken != Some(true),
                 Some(Verdict::Kept | Verdict::Opened) => truth.affinity_broken != Some(false),
@@ -259,11 +259,7 @@ fn affinity_is_decided_as_it_was() {
                 "{title}: line {} was {:?}, called {verdict:?}",
                 truth.line, truth.affinity_broken
             );
-            // A legacy session has no owner before its first success: nothing on the line of its
-            // stream names it.
-            let is_legacy = line.contains("/messages/") && verdict == Some(Verdict::Unknown);
-            let is_broken = truth.affinity_broken == Some(true) && !is_legacy && case.affinity;
-            broken += usize::from(is_broken);
+            broken += usize::from(truth.affinity_broken == Some(true) && case.affinity);
             moved += usize::from(verdict == Some(Verdict::Moved));
         }
         println!("{title}: {moved} of {broken} misses found");
