@@ -90,7 +90,7 @@ fn score(title: &str, said: &[Said], alone: bool) -> Score {
 /// The best that the evidence allows with the error log, in per cent: exact reason, right class. Of
 /// `combined`, whose lines say the same of every end after headers, only what the error log tells is
 /// claimed: the rest is unknown, and never the most frequent reason.
-const BEST: [(f64, f64); 3] = [(42.0, 42.0), (77.0, 87.0), (77.0, 87.0)];
+const BEST: [(f64, f64); 3] = [(33.0, 35.0), (77.0, 87.0), (77.0, 87.0)];
 
 #[test]
 fn reasons_are_true_or_vague() {
@@ -102,7 +102,11 @@ fn reasons_are_true_or_vague() {
             for first in [First::Access, First::Error] {
                 let title = format!("{name} + error log ({first:?} first, every {period_us} us)");
                 let said = replay(text, name, &errors, period_us, first);
-                score(&title, &said, false).reaches(&title, exact, class);
+                let score = score(&title, &said, false);
+                score.reaches(&title, exact, class);
+                // The GET that was answered 405, and four POSTs, of which nothing is logged that would
+                // tell streams from calls.
+                assert_eq!((score.streams, score.missed), (123, 5), "{title}");
             }
         }
     }

@@ -172,7 +172,7 @@ fn each_answer_is_true_or_vague() {
         for (name, format, exact) in [
             ("combined", "combined", [19, 19, 19]),
             ("upstreaminfo", "upstreaminfo", [22, 22, 22]),
-            ("kv", KV, [61, 120, 151]),
+            ("kv", KV, [63, 126, 157]),
         ] {
             for (level, exact) in ["", "error", "error_info"].into_iter().zip(exact) {
                 let access = format!("{version}{name}.log.gz");
