@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod scoring;
+
 use std::collections::BTreeMap;
 use std::hash::RandomState;
 use std::io::Read;
@@ -20,10 +22,11 @@ use holter::access_log::event::{Event, LineKind};
 use holter::access_log::nginx::{self, error};
 use holter::access_log::reader::Reader;
 use holter::access_log::streams::StreamRule;
-use holter::access_log::{Format, Stamp};
+use holter::access_log::{Format, Kind, Stamp};
 use holter::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table, Verdict};
 use holter::label::Label;
 use holter::reason::Reason;
+use scoring::alike::{Knows, alike};
 use serde::Deserialize;
 
 const KV: &str = r#"time=$time_iso8601 msec=$msec conn=$connection creq=$connection_requests client=$remote_addr cport=$remote_port method=$request_method uri="$request_uri" proto=$server_protocol host=$host status=$status completion="$request_completion" bytes_sent=$bytes_sent body_bytes=$body_bytes_sent rt=$request_time us="$upstream_addr" us_status="$upstream_status" uct="$upstream_connect_time" uht="$upstream_header_time" urt="$upstream_response_time" ubytes="$upstream_bytes_received" sid="$http_mcp_session_id" up_sid="$upstream_http_mcp_session_id" req_id="$http_x_request_id" ua="$http_user_agent""#;
@@ -161,28 +164,6 @@ fn replay(text: &str, access: &str, errors: &str, first: First) -> Vec<Said> {
     access.lines().map(|line| said[line].clone()).collect()
 }
 
-/// Whether saying this of an end that was truly that is acceptable, and why.
-fn acceptable(truth: &str, said: Reason, shows_clients: bool) -> bool {
-    if truth == said.as_str() || said == Reason::Unknown {
-        return true;
-    }
-    match (truth, said) {
-        // Without its error line, a 502 or 504 is no more than that.
-        (
-            "connect_refused" | "connect_timeout" | "dns_error" | "no_upstream" | "idle_timeout"
-            | "server_cut" | "server_reset",
-            Reason::Http5xx,
-        ) => true,
-        // A body without length or chunks ends where the connection ends: a killed server and one
-        // that is done write the same log (proxy_http_version 1.0, EOF framing).
-        ("server_cut", Reason::ServerClose) => true,
-        // Without client messages, everything that left an answer incomplete is the client's side: the
-        // coarser reason (a drain is told from it where the notices allow).
-        ("client_reset" | "send_timeout" | "drain", Reason::ClientClose) => !shows_clients,
-        _ => false,
-    }
-}
-
 struct Score {
     streams: usize,
     exact: usize,
@@ -192,7 +173,7 @@ struct Score {
 
 /// Compares and prints a confusion table; fails on any wrong reason, and where a request that was none is
 /// called a stream. Every true stream counts.
-fn score(title: &str, truths: &[Truth], said: &[Said], shows_clients: bool) -> Score {
+fn score(title: &str, truths: &[Truth], said: &[Said], knows: Knows) -> Score {
     let mut table = BTreeMap::<(&str, &str), usize>::new();
     let mut score = Score {
         streams: 0,
@@ -219,7 +200,9 @@ fn score(title: &str, truths: &[Truth], said: &[Said], shows_clients: bool) -> S
             continue;
         };
         assert!(
-            acceptable(expected, reason, shows_clients),
+            expected == reason.as_str()
+                || reason == Reason::Unknown
+                || alike(Kind::Nginx, knows, expected, reason),
             "{title}: line {} was {expected}, called {reason}",
             truth.line
         );
@@ -259,7 +242,15 @@ fn reasons_are_true_or_vague() {
                 for first in [First::Access, First::Error] {
                     let said = replay(text, &access, &errors, first);
                     let title = format!("{version}{name} + {level} ({first:?} first)");
-                    let score = score(&title, &truths, &said, level == "error_info");
+                    let joins = !compile(text)
+                        .missing()
+                        .contains(&nginx::Missing::Connection);
+                    let knows = Knows {
+                        errors: joins && !level.is_empty(),
+                        clients: joins && level == "error_info",
+                        ..Knows::default()
+                    };
+                    let score = score(&title, &truths, &said, knows);
                     assert!(
                         score.exact >= minimum,
                         "{title}: only {} exact",

@@ -11,6 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod scoring;
+
 use std::collections::BTreeMap;
 use std::hash::RandomState;
 use std::io::Read;
@@ -24,6 +26,7 @@ use holter::access_log::{Format, Kind};
 use holter::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table, Verdict};
 use holter::label::Label;
 use holter::reason::Reason;
+use scoring::alike::{Knows, alike};
 use serde::Deserialize;
 
 /// A custom log-format of HAProxy that writes JSON.
@@ -138,37 +141,14 @@ impl Case {
     }
 }
 
-/// Whether saying this of an end that was truly that is acceptable, and why.
-fn acceptable(case: &Case, truth: &str, said: Reason) -> bool {
-    if truth == said.as_str() || said == Reason::Unknown {
-        return true;
-    }
-    let details = case.log != "default" && case.log != "1.36/default";
-    match (case.kind, truth, said) {
-        // A client's connection that broke or vanished ends as one that was closed: the coarser reason.
-        (_, "client_reset" | "send_timeout", Reason::ClientClose) => true,
-        // Likewise a server's: it ended without the last chunk.
-        (_, "server_reset", Reason::ServerCut) => true,
-        // A body without length or chunks ends where the connection ends.
-        (_, "server_cut" | "server_reset", Reason::ServerClose) => true,
-        // A name that does not resolve leaves a backend without servers.
-        (_, "dns_error", Reason::NoUpstream) => true,
-        // HAProxy goes on serving a client that closed its half.
-        (Kind::HaProxy, "client_close", Reason::ServerClose) => true,
-        // 2.x: a client that left a silent stream is noticed by nobody, until the silence is cut.
-        (Kind::HaProxy, "client_close" | "client_reset", Reason::IdleTimeout) => true,
-        // 3.x, and the version was not given: the manual's "client aborted" stands for the cut too.
-        (Kind::HaProxy, "idle_timeout", Reason::ClientClose) => {
-            case.log.starts_with("3.0/") && case.format != HTTPLOG_3
-        }
-        // Silence and a client that does not read are one timer.
-        (Kind::Envoy, "send_timeout", Reason::IdleTimeout) => true,
-        // Without details: a drain is `DC`, max_stream_duration `-`, and a failed connection `UF`.
-        (Kind::Envoy, "drain", Reason::ClientClose) => !details,
-        (Kind::Envoy, "max_duration", Reason::ServerClose | Reason::Http5xx) => !details,
-        (Kind::Envoy, "connect_refused" | "connect_timeout", Reason::Http5xx) => !details,
-        _ => false,
-    }
+/// Whether the log cannot tell them apart.
+fn indistinct(case: &Case, truth: &str, told: Reason) -> bool {
+    let knows = Knows {
+        details: !case.log.ends_with("default"),
+        newer: case.log.starts_with("3.0/") && case.format != HTTPLOG_3,
+        ..Knows::default()
+    };
+    truth == told.as_str() || told == Reason::Unknown || alike(case.kind, knows, truth, told)
 }
 
 fn class(reason: &str) -> &'static str {
@@ -216,7 +196,7 @@ fn reasons_are_true_or_vague() {
                 continue;
             };
             assert!(
-                acceptable(case, &reason, said),
+                indistinct(case, &reason, said),
                 "{title}: line {} was {reason}, called {said}",
                 truth.line
             );

@@ -1,5 +1,5 @@
-//! `holter replay` as it is run: on the logs of a real nginx whose true reasons are known (see
-//! `tests/corpus.rs`), packed, plain and piped, cut into files, and on input that is none.
+//! `holter replay` as it is run: on the logs of a real nginx, packed, plain and piped, cut into files, and on
+//! input that is none. Whether what it says is true, for every proxy: `tests/report.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -105,118 +105,6 @@ fn comparable(answers: &[Value]) -> Vec<Value> {
         Value::Object(plain)
     };
     answers.iter().map(plain).collect()
-}
-
-fn truths(version: &str) -> Vec<Value> {
-    let lines = String::from_utf8(unpacked(&format!("{version}truth.jsonl"))).unwrap();
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// As in `tests/corpus.rs`: the truth, `unknown`, or what no log can tell from it.
-fn acceptable(truth: &str, said: &str, shows_clients: bool) -> bool {
-    let refused = [
-        "connect_refused",
-        "connect_timeout",
-        "dns_error",
-        "no_upstream",
-        "idle_timeout",
-        "server_cut",
-        "server_reset",
-    ];
-    // Where no client messages are shown, an incomplete answer is the client's side: the coarser reason.
-    let coarse = ["client_reset", "send_timeout", "drain"];
-    truth == said
-        || said == "unknown"
-        || (said == "http_5xx" && refused.contains(&truth))
-        || (said == "server_close" && truth == "server_cut")
-        || (said == "client_close" && !shows_clients && coarse.contains(&truth))
-}
-
-/// Checks every answer against the truth; how many reasons are exact.
-fn score(title: &str, truths: &[Value], answers: &[Value], shows_clients: bool) -> usize {
-    assert_eq!(truths.len(), answers.len(), "{title}");
-    let mut exact = 0;
-    for (at, (truth, answer)) in truths.iter().zip(answers).enumerate() {
-        assert_eq!(answer["line"], at + 1, "{title}");
-        let is_stream = text(answer, "kind") == Some("stream");
-        assert_eq!(
-            answer.get("reason").is_some(),
-            is_stream,
-            "{title}: {answer}"
-        );
-        assert_eq!(
-            answer.get("class").is_some(),
-            is_stream,
-            "{title}: {answer}"
-        );
-        let Some(said) = text(answer, "reason") else {
-            continue;
-        };
-        let expected = text(truth, "reason").unwrap();
-        assert!(
-            acceptable(expected, said, shows_clients),
-            "{title}: {truth} {answer}"
-        );
-        exact += usize::from(expected == said);
-    }
-    exact
-}
-
-#[test]
-fn each_answer_is_true_or_vague() {
-    for version in ["", "1.26/"] {
-        let truths = truths(version);
-        for (name, format, exact) in [
-            ("combined", "combined", [19, 19, 19]),
-            ("upstreaminfo", "upstreaminfo", [22, 22, 22]),
-            ("kv", KV, [63, 126, 157]),
-        ] {
-            for (level, exact) in ["", "error", "error_info"].into_iter().zip(exact) {
-                let access = format!("{version}{name}.log.gz");
-                let errors = format!("{version}{level}.log.gz");
-                let mut arguments = vec!["--log-format", format, &access];
-                if !level.is_empty() {
-                    arguments.extend(["--error-log", &*errors]);
-                }
-                let answers = answers(Path::new(NGINX), &arguments, b"");
-                let title = format!("{access} {errors}");
-                assert_eq!(
-                    score(&title, &truths, &answers, level == "error_info"),
-                    exact,
-                    "{title}"
-                );
-                assert!(
-                    answers
-                        .iter()
-                        .all(|answer| text(answer, "file") == Some(&access))
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn each_affinity_is_true_or_unknown() {
-    let answers = answers(Path::new(NGINX), &["--log-format", KV, "kv.log.gz"], b"");
-    let mut seen = BTreeMap::new();
-    for (truth, answer) in truths("").iter().zip(&answers) {
-        let (broken, said) = (&truth["affinity_broken"], text(answer, "affinity").unwrap());
-        let wrong = match said {
-            "moved" => broken != true,
-            "kept" | "opened" => broken != false,
-            _ => false,
-        };
-        assert!(!wrong, "{truth} {answer}");
-        assert_eq!(said == "none", answer["session"].is_null(), "{answer}");
-        *seen.entry(said).or_insert(0) += 1;
-    }
-    assert_eq!(
-        (seen["opened"], seen["kept"], seen["moved"]),
-        (126, 139, 44)
-    );
 }
 
 #[test]
