@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use holter::access_log::nginx;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,10 +26,14 @@ const KV: &str = r#"time=$time_iso8601 msec=$msec conn=$connection creq=$connect
 const SHORT: &str =
     r#"$time_iso8601 $connection "$request" $status "$request_completion" $request_time"#;
 
-/// Runs `holter replay --format nginx` in a folder, with this on standard input.
+/// Runs `holter replay`, by default `--format nginx`, in a folder, with this on standard input.
 fn holter(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_holter"))
-        .args(["replay", "--format", "nginx"])
+        .args(["replay"])
+        .args(match arguments.contains(&"--format") {
+            true => &[][..],
+            false => &["--format", "nginx"],
+        })
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::piped())
@@ -139,6 +144,103 @@ fn packed_plain_and_piped_say_the_same() {
         run("-", &packed(&access)) == plain,
         "gzip on standard input"
     );
+}
+
+/// A container's file: each line of these logs as its process printed it, to which output, by time. Every
+/// tenth line is in two pieces.
+fn in_a_container(logs: &[(&str, &[u8])], time: impl Fn(&str) -> i64) -> Vec<u8> {
+    let mut lines: Vec<(i64, &str, &str)> = Vec::new();
+    for (output, log) in logs {
+        let text = std::str::from_utf8(log).unwrap();
+        lines.extend(text.lines().map(|line| (time(line), *output, line)));
+    }
+    lines.sort_by_key(|(at, ..)| *at);
+    let mut file = String::new();
+    for (at, (_, output, line)) in lines.into_iter().enumerate() {
+        let (first, rest) = match at % 10 {
+            0 => line.split_at(line.len() / 2),
+            _ => ("", line),
+        };
+        let stamp = "2026-11-20T09:59:41.361000061Z";
+        if !first.is_empty() {
+            file.push_str(&format!("{stamp} {output} P {first}\n"));
+        }
+        file.push_str(&format!("{stamp} {output} F {rest}\n"));
+    }
+    file.into_bytes()
+}
+
+/// The second in which nginx wrote a line of either log.
+fn second(line: &str) -> i64 {
+    let parsed = nginx::error::parse(line.as_bytes()).map(|entry| entry.at);
+    parsed.unwrap_or_else(|_| {
+        let format = nginx::Format::compile(KV).unwrap();
+        let record = format.parse(line.as_bytes()).unwrap();
+        record.ended.unwrap().unix_ms.div_euclid(1000)
+    })
+}
+
+#[test]
+fn a_container_s_error_output_is_its_error_log() {
+    let (access, errors) = (unpacked("kv.log"), unpacked("error_info.log"));
+    let both = in_a_container(&[("stdout", &access), ("stderr", &errors)], second);
+    let alone = in_a_container(&[("stdout", &access)], second);
+    let folder = folder(&[
+        ("access", &access),
+        ("error", &errors),
+        ("empty", b""),
+        ("both", &both),
+        ("packed", &packed(&both)),
+        ("alone", &alone),
+    ]);
+    let run = |arguments: &[&str], input: &[u8]| {
+        let arguments = [&["--log-format", KV], arguments].concat();
+        comparable(&answers(folder.path(), &arguments, input))
+    };
+    let joined = run(&["--error-log", "error", "access"], b"");
+    assert!(run(&["both"], b"") == joined, "one file");
+    assert!(run(&["packed"], b"") == joined, "packed");
+    let unjoined = run(&["access"], b"");
+    assert!(joined != unjoined);
+    assert!(
+        run(&["alone"], b"") == unjoined,
+        "nothing on the other output"
+    );
+    let given = run(&["--error-log", "empty", "both"], b"");
+    assert_eq!(given.len(), 355 + 377, "the error log is elsewhere");
+    let summary = |file, input| printed(folder.path(), &["--log-format", KV, file], input);
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let gap = "377 lines of a container's standard error left out";
+    assert!(words(summary("-", &both)).contains(gap));
+    let told = words(summary("both", b""));
+    assert!(told.contains("both (stderr): error log, 377 lines") && !told.contains(gap));
+    assert!(words(summary("alone", b"")).contains("no error log was given"));
+}
+
+#[test]
+fn caddys_lines_are_known_on_any_output() {
+    let caddy = |name: &str| {
+        let file = std::fs::File::open(format!("{NGINX}/../caddy/{name}.log.gz")).unwrap();
+        let mut bytes = Vec::new();
+        GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let (access, runtime) = (caddy("json"), caddy("runtime"));
+    let moment = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["ts"].as_f64().unwrap() * 1e6) as i64
+    };
+    let both = in_a_container(&[("stderr", &access), ("stderr", &runtime)], moment);
+    let folder = folder(&[("access", &access), ("runtime", &runtime), ("both", &both)]);
+    let run = |arguments: &[&str]| {
+        let arguments = [&["--format", "caddy"], arguments].concat();
+        let answers = answers(folder.path(), &arguments, b"");
+        let requests = answers
+            .iter()
+            .filter(|answer| text(answer, "kind") != Some("ignored"));
+        comparable(&requests.cloned().collect::<Vec<_>>())
+    };
+    assert!(run(&["both"]) == run(&["--error-log", "runtime", "access"]));
 }
 
 /// The lines' reasons, by the file and the line.

@@ -168,6 +168,12 @@ impl Format {
         }
     }
 
+    /// Whether a line itself tells which of its two logs it is of: Caddy's default logger writes both to its
+    /// standard error.
+    pub fn tells_its_logs_apart(&self) -> bool {
+        matches!(self, Self::Caddy(_))
+    }
+
     /// Whether its lines can be joined with that log.
     pub fn joins(&self) -> bool {
         match self {
