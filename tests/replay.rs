@@ -563,6 +563,88 @@ fn the_queue_is_bounded_and_says_so() {
     );
 }
 
+/// Kilobytes that a process holds.
+fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Names and labels of the series, and the value of those whose name begins so.
+fn series(metrics: &str, name: &str) -> (Vec<String>, u64) {
+    let lines = || metrics.lines().filter(|line| !line.starts_with('#'));
+    let split = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        (series.to_owned(), value.parse::<f64>().unwrap() as u64)
+    };
+    let all = lines().map(|line| split(line).0).collect();
+    let found = lines()
+        .map(split)
+        .filter(|(series, _)| series.starts_with(name));
+    (all, found.map(|(_, value)| value).sum())
+}
+
+#[test]
+fn a_million_sessions_cost_no_memory_and_no_series() {
+    /// Twice the sessions that are kept.
+    const FULL: u64 = 131_072;
+    const SESSIONS: u64 = 1_000_000;
+    const FORMAT: &str = "$msec \"$request\" $status $upstream_addr $http_mcp_session_id $upstream_http_mcp_session_id";
+    let line = |number: u64| {
+        format!("1795168781.360 \"POST /mcp HTTP/1.1\" 200 10.0.0.1:80 - {number:032x}\n")
+    };
+    let arguments = [
+        "replay",
+        "--format",
+        "nginx",
+        "--output",
+        "metrics",
+        "--log-format",
+        FORMAT,
+        "-",
+    ];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holter"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = std::io::BufWriter::new(child.stdin.take().unwrap());
+    let mut feed = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            input.write_all(line(number).as_bytes()).unwrap();
+        }
+        input.flush().unwrap();
+        // All but what the pipe and the reader's buffer hold is read.
+        resident(child.id())
+    };
+    let full = feed(0..FULL);
+    let after = feed(FULL..SESSIONS);
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let metrics = String::from_utf8(output.stdout).unwrap();
+    // Exchanging sessions makes the table take room for as many again, once: 5 MiB. A hundred bytes for each
+    // of those that were forgotten would be 80 MiB.
+    assert!(after <= full + 16_384, "{full} kB, then {after} kB");
+    let (of_million, evicted) = series(
+        &metrics,
+        "holter_series_dropped_total{metric=\"holter_log_session_requests_total\"",
+    );
+    assert_eq!(evicted, SESSIONS - 65_536, "{metrics}");
+    let few = printed(
+        Path::new("."),
+        &["--output", "metrics", "--log-format", FORMAT, "-"],
+        line(0).as_bytes(),
+    );
+    assert_eq!(of_million, series(&few, "").0);
+    let (_, opened) = series(&metrics, "holter_log_sessions_opened_total");
+    assert_eq!(opened, SESSIONS);
+}
+
 #[test]
 fn refusals_are_one_line_with_code_2() {
     let folder = folder(&[("a", b"")]);
