@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::CommandFactory;
+use holter::access_log::Kind;
 use holter::access_log::nginx::Format;
 use holter::canary::Leg;
 use holter::cli::Cli;
 use holter::config::Config;
 use holter::lab::proxy::LOG_FORMAT;
+use holter::label::Label;
 use holter::metrics::{LegPlan, Metrics};
 use regex::Regex;
 
@@ -69,6 +71,19 @@ fn the_catalogue_is_as_on_file() {
         .unwrap();
     }
     check_golden(&root("tests/golden/metrics.txt"), &text);
+}
+
+#[test]
+fn every_proxys_formats_have_golden_lines() {
+    for kind in Kind::ALL {
+        let folder = root("tests/golden/access_log").join(kind.as_str());
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert!(
+            names.into_iter().any(|name| name.ends_with(".log.gz")),
+            "{kind}"
+        );
+    }
 }
 
 #[test]

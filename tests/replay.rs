@@ -1,5 +1,5 @@
-//! `holter replay` as it is run: on the logs of a real nginx whose true reasons are known (see
-//! `tests/corpus.rs`), packed, plain and piped, cut into files, and on input that is none.
+//! `holter replay` as it is run: on the logs of a real nginx, packed, plain and piped, cut into files, and on
+//! input that is none. Whether what it says is true, for every proxy: `tests/report.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use holter::access_log::nginx;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,10 +26,14 @@ const KV: &str = r#"time=$time_iso8601 msec=$msec conn=$connection creq=$connect
 const SHORT: &str =
     r#"$time_iso8601 $connection "$request" $status "$request_completion" $request_time"#;
 
-/// Runs `holter replay --format nginx` in a folder, with this on standard input.
+/// Runs `holter replay`, by default `--format nginx`, in a folder, with this on standard input.
 fn holter(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_holter"))
-        .args(["replay", "--format", "nginx"])
+        .args(["replay"])
+        .args(match arguments.contains(&"--format") {
+            true => &[][..],
+            false => &["--format", "nginx"],
+        })
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::piped())
@@ -107,118 +112,6 @@ fn comparable(answers: &[Value]) -> Vec<Value> {
     answers.iter().map(plain).collect()
 }
 
-fn truths(version: &str) -> Vec<Value> {
-    let lines = String::from_utf8(unpacked(&format!("{version}truth.jsonl"))).unwrap();
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// As in `tests/corpus.rs`: the truth, `unknown`, or what no log can tell from it.
-fn acceptable(truth: &str, said: &str, shows_clients: bool) -> bool {
-    let refused = [
-        "connect_refused",
-        "connect_timeout",
-        "dns_error",
-        "no_upstream",
-        "idle_timeout",
-        "server_cut",
-        "server_reset",
-    ];
-    // Where no client messages are shown, an incomplete answer is the client's side: the coarser reason.
-    let coarse = ["client_reset", "send_timeout", "drain"];
-    truth == said
-        || said == "unknown"
-        || (said == "http_5xx" && refused.contains(&truth))
-        || (said == "server_close" && truth == "server_cut")
-        || (said == "client_close" && !shows_clients && coarse.contains(&truth))
-}
-
-/// Checks every answer against the truth; how many reasons are exact.
-fn score(title: &str, truths: &[Value], answers: &[Value], shows_clients: bool) -> usize {
-    assert_eq!(truths.len(), answers.len(), "{title}");
-    let mut exact = 0;
-    for (at, (truth, answer)) in truths.iter().zip(answers).enumerate() {
-        assert_eq!(answer["line"], at + 1, "{title}");
-        let is_stream = text(answer, "kind") == Some("stream");
-        assert_eq!(
-            answer.get("reason").is_some(),
-            is_stream,
-            "{title}: {answer}"
-        );
-        assert_eq!(
-            answer.get("class").is_some(),
-            is_stream,
-            "{title}: {answer}"
-        );
-        let Some(said) = text(answer, "reason") else {
-            continue;
-        };
-        let expected = text(truth, "reason").unwrap();
-        assert!(
-            acceptable(expected, said, shows_clients),
-            "{title}: {truth} {answer}"
-        );
-        exact += usize::from(expected == said);
-    }
-    exact
-}
-
-#[test]
-fn each_answer_is_true_or_vague() {
-    for version in ["", "1.26/"] {
-        let truths = truths(version);
-        for (name, format, exact) in [
-            ("combined", "combined", [19, 19, 19]),
-            ("upstreaminfo", "upstreaminfo", [22, 22, 22]),
-            ("kv", KV, [61, 120, 151]),
-        ] {
-            for (level, exact) in ["", "error", "error_info"].into_iter().zip(exact) {
-                let access = format!("{version}{name}.log.gz");
-                let errors = format!("{version}{level}.log.gz");
-                let mut arguments = vec!["--log-format", format, &access];
-                if !level.is_empty() {
-                    arguments.extend(["--error-log", &*errors]);
-                }
-                let answers = answers(Path::new(NGINX), &arguments, b"");
-                let title = format!("{access} {errors}");
-                assert_eq!(
-                    score(&title, &truths, &answers, level == "error_info"),
-                    exact,
-                    "{title}"
-                );
-                assert!(
-                    answers
-                        .iter()
-                        .all(|answer| text(answer, "file") == Some(&access))
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn each_affinity_is_true_or_unknown() {
-    let answers = answers(Path::new(NGINX), &["--log-format", KV, "kv.log.gz"], b"");
-    let mut seen = BTreeMap::new();
-    for (truth, answer) in truths("").iter().zip(&answers) {
-        let (broken, said) = (&truth["affinity_broken"], text(answer, "affinity").unwrap());
-        let wrong = match said {
-            "moved" => broken != true,
-            "kept" | "opened" => broken != false,
-            _ => false,
-        };
-        assert!(!wrong, "{truth} {answer}");
-        assert_eq!(said == "none", answer["session"].is_null(), "{answer}");
-        *seen.entry(said).or_insert(0) += 1;
-    }
-    assert_eq!(
-        (seen["opened"], seen["kept"], seen["moved"]),
-        (126, 139, 44)
-    );
-}
-
 #[test]
 fn packed_plain_and_piped_say_the_same() {
     let (access, errors) = (unpacked("kv.log"), unpacked("error_info.log"));
@@ -251,6 +144,103 @@ fn packed_plain_and_piped_say_the_same() {
         run("-", &packed(&access)) == plain,
         "gzip on standard input"
     );
+}
+
+/// A container's file: each line of these logs as its process printed it, to which output, by time. Every
+/// tenth line is in two pieces.
+fn in_a_container(logs: &[(&str, &[u8])], time: impl Fn(&str) -> i64) -> Vec<u8> {
+    let mut lines: Vec<(i64, &str, &str)> = Vec::new();
+    for (output, log) in logs {
+        let text = std::str::from_utf8(log).unwrap();
+        lines.extend(text.lines().map(|line| (time(line), *output, line)));
+    }
+    lines.sort_by_key(|(at, ..)| *at);
+    let mut file = String::new();
+    for (at, (_, output, line)) in lines.into_iter().enumerate() {
+        let (first, rest) = match at % 10 {
+            0 => line.split_at(line.len() / 2),
+            _ => ("", line),
+        };
+        let stamp = "2026-11-20T09:59:41.361000061Z";
+        if !first.is_empty() {
+            file.push_str(&format!("{stamp} {output} P {first}\n"));
+        }
+        file.push_str(&format!("{stamp} {output} F {rest}\n"));
+    }
+    file.into_bytes()
+}
+
+/// The second in which nginx wrote a line of either log.
+fn second(line: &str) -> i64 {
+    let parsed = nginx::error::parse(line.as_bytes()).map(|entry| entry.at);
+    parsed.unwrap_or_else(|_| {
+        let format = nginx::Format::compile(KV).unwrap();
+        let record = format.parse(line.as_bytes()).unwrap();
+        record.ended.unwrap().unix_ms.div_euclid(1000)
+    })
+}
+
+#[test]
+fn a_container_s_error_output_is_its_error_log() {
+    let (access, errors) = (unpacked("kv.log"), unpacked("error_info.log"));
+    let both = in_a_container(&[("stdout", &access), ("stderr", &errors)], second);
+    let alone = in_a_container(&[("stdout", &access)], second);
+    let folder = folder(&[
+        ("access", &access),
+        ("error", &errors),
+        ("empty", b""),
+        ("both", &both),
+        ("packed", &packed(&both)),
+        ("alone", &alone),
+    ]);
+    let run = |arguments: &[&str], input: &[u8]| {
+        let arguments = [&["--log-format", KV], arguments].concat();
+        comparable(&answers(folder.path(), &arguments, input))
+    };
+    let joined = run(&["--error-log", "error", "access"], b"");
+    assert!(run(&["both"], b"") == joined, "one file");
+    assert!(run(&["packed"], b"") == joined, "packed");
+    let unjoined = run(&["access"], b"");
+    assert!(joined != unjoined);
+    assert!(
+        run(&["alone"], b"") == unjoined,
+        "nothing on the other output"
+    );
+    let given = run(&["--error-log", "empty", "both"], b"");
+    assert_eq!(given.len(), 355 + 377, "the error log is elsewhere");
+    let summary = |file, input| printed(folder.path(), &["--log-format", KV, file], input);
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let gap = "377 lines of a container's standard error left out";
+    assert!(words(summary("-", &both)).contains(gap));
+    let told = words(summary("both", b""));
+    assert!(told.contains("both (stderr): error log, 377 lines") && !told.contains(gap));
+    assert!(words(summary("alone", b"")).contains("no error log was given"));
+}
+
+#[test]
+fn caddys_lines_are_known_on_any_output() {
+    let caddy = |name: &str| {
+        let file = std::fs::File::open(format!("{NGINX}/../caddy/{name}.log.gz")).unwrap();
+        let mut bytes = Vec::new();
+        GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let (access, runtime) = (caddy("json"), caddy("runtime"));
+    let moment = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["ts"].as_f64().unwrap() * 1e6) as i64
+    };
+    let both = in_a_container(&[("stderr", &access), ("stderr", &runtime)], moment);
+    let folder = folder(&[("access", &access), ("runtime", &runtime), ("both", &both)]);
+    let run = |arguments: &[&str]| {
+        let arguments = [&["--format", "caddy"], arguments].concat();
+        let answers = answers(folder.path(), &arguments, b"");
+        let requests = answers
+            .iter()
+            .filter(|answer| text(answer, "kind") != Some("ignored"));
+        comparable(&requests.cloned().collect::<Vec<_>>())
+    };
+    assert!(run(&["both"]) == run(&["--error-log", "runtime", "access"]));
 }
 
 /// The lines' reasons, by the file and the line.
@@ -571,6 +561,88 @@ fn the_queue_is_bounded_and_says_so() {
         errors.starts_with("holter: streams decided") && errors.ends_with(": 1\n"),
         "{errors}"
     );
+}
+
+/// Kilobytes that a process holds.
+fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Names and labels of the series, and the value of those whose name begins so.
+fn series(metrics: &str, name: &str) -> (Vec<String>, u64) {
+    let lines = || metrics.lines().filter(|line| !line.starts_with('#'));
+    let split = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        (series.to_owned(), value.parse::<f64>().unwrap() as u64)
+    };
+    let all = lines().map(|line| split(line).0).collect();
+    let found = lines()
+        .map(split)
+        .filter(|(series, _)| series.starts_with(name));
+    (all, found.map(|(_, value)| value).sum())
+}
+
+#[test]
+fn a_million_sessions_cost_no_memory_and_no_series() {
+    /// Twice the sessions that are kept.
+    const FULL: u64 = 131_072;
+    const SESSIONS: u64 = 1_000_000;
+    const FORMAT: &str = "$msec \"$request\" $status $upstream_addr $http_mcp_session_id $upstream_http_mcp_session_id";
+    let line = |number: u64| {
+        format!("1795168781.360 \"POST /mcp HTTP/1.1\" 200 10.0.0.1:80 - {number:032x}\n")
+    };
+    let arguments = [
+        "replay",
+        "--format",
+        "nginx",
+        "--output",
+        "metrics",
+        "--log-format",
+        FORMAT,
+        "-",
+    ];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holter"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = std::io::BufWriter::new(child.stdin.take().unwrap());
+    let mut feed = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            input.write_all(line(number).as_bytes()).unwrap();
+        }
+        input.flush().unwrap();
+        // All but what the pipe and the reader's buffer hold is read.
+        resident(child.id())
+    };
+    let full = feed(0..FULL);
+    let after = feed(FULL..SESSIONS);
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let metrics = String::from_utf8(output.stdout).unwrap();
+    // Exchanging sessions makes the table take room for as many again, once: 5 MiB. A hundred bytes for each
+    // of those that were forgotten would be 80 MiB.
+    assert!(after <= full + 16_384, "{full} kB, then {after} kB");
+    let (of_million, evicted) = series(
+        &metrics,
+        "holter_series_dropped_total{metric=\"holter_log_session_requests_total\"",
+    );
+    assert_eq!(evicted, SESSIONS - 65_536, "{metrics}");
+    let few = printed(
+        Path::new("."),
+        &["--output", "metrics", "--log-format", FORMAT, "-"],
+        line(0).as_bytes(),
+    );
+    assert_eq!(of_million, series(&few, "").0);
+    let (_, opened) = series(&metrics, "holter_log_sessions_opened_total");
+    assert_eq!(opened, SESSIONS);
 }
 
 #[test]

@@ -165,6 +165,30 @@ async fn lines_of_stderr_are_access_lines_where_the_error_log_is_elsewhere() {
     assert!(counts.ends.len() > 2, "{counts:?}");
 }
 
+/// Caddy prints both logs to its standard error, unless told otherwise.
+#[tokio::test]
+async fn caddys_lines_are_known_on_any_output() {
+    let golden = |name: &str| golden(&format!("../caddy/{name}"));
+    let (access, runtime) = (golden("json.log"), golden("runtime.log"));
+    let moment = |line: &str| -> f64 {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["ts"].as_f64().unwrap()
+    };
+    let mut lines: Vec<(f64, String)> = (access.lines().chain(runtime.lines()))
+        .map(|line| (moment(line), line.to_owned()))
+        .collect();
+    lines.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let printed = |output| -> Vec<(&str, String)> {
+        let lines = lines.iter();
+        lines.map(|(_, line)| (output, line.clone())).collect()
+    };
+    let keys = "  format: caddy\n  log_format: json\n  files: [@0.log]";
+    let stdout = count(keys, &[("0.log", &cri(&printed("stdout")))]).await;
+    let stderr = count(keys, &[("0.log", &cri(&printed("stderr")))]).await;
+    assert!(stdout.unparsed == 0 && stdout.ends.len() > 8, "{stdout:?}");
+    assert_eq!(stderr, stdout);
+}
+
 #[tokio::test]
 async fn what_is_no_wrapped_line_is_counted() {
     let keys =

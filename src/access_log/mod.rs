@@ -168,6 +168,12 @@ impl Format {
         }
     }
 
+    /// Whether a line itself tells which of its two logs it is of: Caddy's default logger writes both to its
+    /// standard error.
+    pub fn tells_its_logs_apart(&self) -> bool {
+        matches!(self, Self::Caddy(_))
+    }
+
     /// Whether its lines can be joined with that log.
     pub fn joins(&self) -> bool {
         match self {
@@ -245,6 +251,8 @@ pub struct Record<'a> {
     pub ended_us: Option<i64>,
     /// How long it took, from its first byte to the end of the answer.
     pub duration: Option<Duration>,
+    /// How long the answer went on after its headers.
+    pub after_headers: Option<Duration>,
     /// `GET`, `POST`, …
     pub method: Option<&'a [u8]>,
     /// The path, without the query.
@@ -298,6 +306,11 @@ impl<'a> Record<'a> {
     pub fn has_session(&self) -> bool {
         let ids = [self.session_sent, self.session_minted, self.session_query];
         ids.iter().any(Option::is_some)
+    }
+
+    /// Whether the proxy answered with an error of its own, as far as the line tells: no upstream did.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.status, Some(502..=504)) && self.upstream_headers != Some(true)
     }
 
     /// The last upstream tried, if it is one: a group's name (no upstream was live) is none. Proxies

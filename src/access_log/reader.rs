@@ -128,6 +128,10 @@ impl Reader {
         if !self.rule.holds(record) {
             return LineKind::Request;
         }
+        if record.method == Some(b"GET") && !record.has_session() {
+            self.sessions.stream(now, &request(self.lines, record));
+            self.late_verdicts(out);
+        }
         self.join.stream(now, self.lines, record, out);
         LineKind::Stream
     }
@@ -266,7 +270,17 @@ fn request<'a>(line: u64, record: &Record<'a>) -> Request<'a> {
         upstream_headers: record.upstream_headers,
         completed: record.completed,
         stream: record.method == Some(b"GET") || streams::is_listen(record),
+        client: record.client,
+        span: span(record),
     }
+}
+
+/// When a request began and ended, in milliseconds since 1970, where its line tells both.
+fn span(record: &Record<'_>) -> Option<(i64, i64)> {
+    let lasted = i64::try_from(record.duration?.as_millis()).ok()?;
+    let began = record.started.map(|began| began.unix_ms);
+    let ended = (record.ended.map(|ended| ended.unix_ms)).or_else(|| began?.checked_add(lasted))?;
+    Some((ended.checked_sub(lasted)?, ended))
 }
 
 /// Looks at a request's session, if it has one.

@@ -2,6 +2,8 @@
 //!
 //! A rule over one record: it knows neither sessions nor why anything ended.
 
+use std::time::Duration;
+
 use super::Record;
 
 /// Paths that hold MCP streams by convention: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse`.
@@ -10,9 +12,16 @@ pub const DEFAULT_PATHS: [&str; 2] = ["/mcp", "/sse"];
 /// The method that opens them: both transports' streams are a `GET`'s answer.
 pub const DEFAULT_METHOD: &str = "GET";
 
+/// A POST's answer that goes on for so long after its headers is a stream, where the content type is not
+/// logged. An answer in JSON is written at once, behind the headers: however long the call took, and
+/// until a proxy has handed it to the kernel's buffers, that takes milliseconds. The bound is a choice
+/// far above these, and below any heartbeat.
+const AFTER_HEADERS: Duration = Duration::from_millis(250);
+
 /// What counts as a stream: one of these methods on one of these paths, or a POST there that asks for
-/// `subscriptions/listen`, unless the answer shows that it was none; and whatever is answered there
-/// with `text/event-stream`.
+/// `subscriptions/listen`, unless the answer shows that it was none; whatever is answered there
+/// with `text/event-stream`, or shows in time that it is no answer in JSON; and a POST that no upstream
+/// answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRule {
     /// Methods, in upper case.
@@ -62,12 +71,29 @@ impl StreamRule {
 }
 
 /// Whether the answer is a stream, or the refusal of one that was asked for; where the content type is
-/// not logged, what was asked for decides.
+/// not logged, what was asked for decides, and how the answer came.
 fn answered(record: &Record<'_>, asked: bool) -> bool {
+    let posted = record.method == Some(b"POST");
     match record.status {
         Some(405 | 100..200 | 300..400) => false,
-        None | Some(200..300) => record.content_type.map_or(asked, is_event_stream),
-        Some(_) => asked,
+        None | Some(200..300) => match record.content_type {
+            Some(content_type) => is_event_stream(content_type),
+            None => asked || posted && goes_on(record),
+        },
+        // Each POST of Streamable HTTP asks for a stream or an answer in JSON, by the server's choice
+        // (MCP 2025-03-26, "Sending Messages to the Server"). Here no server got to choose.
+        Some(_) => asked || posted && record.is_unanswered(),
+    }
+}
+
+/// Whether the answer went on after its headers as no answer in JSON does. That it was broken off there
+/// shows the same: nginx writes 499 until the headers are out, and afterwards an empty
+/// `$request_completion` beside their status. Apache's `%X` does not show it: a client that left before
+/// the headers is found out when they are written.
+fn goes_on(record: &Record<'_>) -> bool {
+    match record.after_headers {
+        Some(after) => after >= AFTER_HEADERS,
+        None => record.completed == Some(false) && record.client_connection.is_none(),
     }
 }
 
@@ -98,6 +124,7 @@ fn is_event_stream(content_type: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ClientConnection;
     use super::*;
 
     fn check(method: &str, path: &str, status: u16, content_type: Option<&str>, expected: bool) {
@@ -134,6 +161,98 @@ mod tests {
         check("POST", "/mcp", 200, Some("application/json"), false);
         check("POST", "/mcp", 404, Some("text/event-stream"), false);
         check("POST", "/x", 200, Some("text/event-stream"), false);
+    }
+
+    #[test]
+    fn a_post_whose_answer_goes_on_after_its_headers_is_a_stream() {
+        let (ms, aborted) = (Duration::from_millis, Some(ClientConnection::Aborted));
+        let post = Record {
+            method: Some(b"POST"),
+            path: Some(b"/mcp"),
+            status: Some(200),
+            duration: Some(ms(90_000)),
+            ..Record::default()
+        };
+        let after = |after| Record {
+            after_headers: Some(after),
+            ..post.clone()
+        };
+        let broken_off = Record {
+            completed: Some(false),
+            ..post.clone()
+        };
+        for (record, expected) in [
+            // A call that took long, answered in JSON.
+            (post.clone(), false),
+            (after(ms(2)), false),
+            (after(ms(249)), false),
+            (after(ms(250)), true),
+            (broken_off.clone(), true),
+            (
+                Record {
+                    after_headers: Some(ms(2)),
+                    ..broken_off.clone()
+                },
+                false,
+            ),
+            // Apache: the client may have left before the headers.
+            (
+                Record {
+                    client_connection: aborted,
+                    ..broken_off.clone()
+                },
+                false,
+            ),
+            (
+                Record {
+                    content_type: Some(b"application/json"),
+                    ..after(ms(900))
+                },
+                false,
+            ),
+            (
+                Record {
+                    method: Some(b"DELETE"),
+                    ..after(ms(900))
+                },
+                false,
+            ),
+            (
+                Record {
+                    path: Some(b"/messages/"),
+                    ..after(ms(900))
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(StreamRule::default().holds(&record), expected, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_post_that_no_upstream_answered_is_a_refused_stream() {
+        for (method, status, upstream_headers, expected) in [
+            ("POST", 502, None, true),
+            ("POST", 503, Some(false), true),
+            ("POST", 504, Some(false), true),
+            ("POST", 503, Some(true), false),
+            ("POST", 500, None, false),
+            ("POST", 404, None, false),
+            ("POST", 499, None, false),
+            ("DELETE", 502, None, false),
+            ("GET", 503, Some(true), true),
+        ] {
+            let record = Record {
+                method: Some(method.as_bytes()),
+                path: Some(b"/mcp"),
+                status: Some(status),
+                upstream_headers,
+                content_type: Some(b"text/html"),
+                ..Record::default()
+            };
+            let got = StreamRule::default().holds(&record);
+            assert_eq!(got, expected, "{method} {status} {upstream_headers:?}");
+        }
     }
 
     #[test]

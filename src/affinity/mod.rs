@@ -1,8 +1,7 @@
 //! Session to upstream: does every request of a session reach the replica that owns it?
 //!
-//! The owner is the upstream whose answer minted the id; for HTTP+SSE of 2024-11-05, whose ids stand
-//! only in the query of POSTs, the first upstream that accepted one. Ids and upstreams are hashed on
-//! entry with a key of this process; none is kept. It does not know log lines, nor whether a miss
+//! The owner is the upstream whose answer minted the id; for HTTP+SSE of 2024-11-05 see [`legacy`]. Ids,
+//! upstreams and clients' addresses are hashed on entry with a key of this process; none is kept. It does not know log lines, nor whether a miss
 //! hurt: with a store that replicas share it does not.
 //!
 //! A request at another upstream is a miss only if the owner was there to be reached. So it waits:
@@ -15,8 +14,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::label::label;
+use legacy::Legacy;
 use waiting::{Waiting, WaitingRoom};
 
+mod legacy;
 mod waiting;
 
 /// How long a suspected miss waits for a sign of the owner.
@@ -72,6 +73,10 @@ pub struct Request<'a> {
     pub stream: bool,
     /// Whether the proxy holds the answer for complete, where logged.
     pub completed: Option<bool>,
+    /// The client's address.
+    pub client: Option<&'a [u8]>,
+    /// When it began and ended, in milliseconds since 1970.
+    pub span: Option<(i64, i64)>,
 }
 
 impl Request<'_> {
@@ -141,8 +146,8 @@ pub struct Table {
     all_failed: u64,
     /// Suspected misses, by the owner that must answer.
     suspects: WaitingRoom,
-    /// Refused legacy requests whose owner is not known yet, by session.
-    refused: WaitingRoom,
+    /// Requests of HTTP+SSE whose session's owner is not known yet.
+    legacy: Legacy,
     confirmed: Vec<Miss>,
 }
 
@@ -171,7 +176,7 @@ impl Table {
             failed: HashMap::new(),
             all_failed: 0,
             suspects: WaitingRoom::default(),
-            refused: WaitingRoom::default(),
+            legacy: Legacy::default(),
             confirmed: Vec::new(),
         }
     }
@@ -179,6 +184,7 @@ impl Table {
     /// Looks at a request; `None` if it has no session.
     pub fn observe(&mut self, now: Instant, request: &Request<'_>) -> Option<Seen> {
         self.expire(now);
+        self.legacy.decide(now, &mut self.confirmed);
         // Many servers repeat the request's own id in the answer, which mints nothing.
         let minted =
             (request.minted).filter(|id| request.success() && request.carried != Some(*id));
@@ -220,6 +226,7 @@ impl Table {
     pub fn finish(&mut self) {
         let waiting = self.suspects.take_all();
         self.confirmed.extend(waiting.iter().map(Waiting::miss));
+        self.legacy.finish(&mut self.confirmed);
     }
 
     /// The misses that turned out since the last call.
@@ -296,32 +303,6 @@ impl Table {
     fn is_suspect(&self, known: Session, request: &Request<'_>) -> bool {
         let failed = self.failed.get(&known.owner).copied().unwrap_or(0);
         !request.retried && !request.failed() && failed.max(self.all_failed) <= known.proven
-    }
-
-    /// A legacy request whose session's owner is not known: the one that accepts it is, since ids are
-    /// known to the process alone that holds the stream; whoever refused it before was asked in vain.
-    fn legacy(
-        &mut self,
-        now: Instant,
-        id: &[u8],
-        upstream: u64,
-        request: &Request<'_>,
-        mut seen: Seen,
-    ) -> Seen {
-        if request.success() {
-            let refused = self.refused.take(seen.session, now);
-            let elsewhere = refused
-                .iter()
-                .filter(|waiting| waiting.upstream != upstream);
-            self.confirmed.extend(elsewhere.map(Waiting::miss));
-            return self.open(now, id, request.upstream.unwrap_or_default());
-        }
-        if request.refused() && !request.retried {
-            let waiting = Waiting::new(now, request.line, seen.session, upstream);
-            seen.waits = true;
-            seen.evicted = self.refused.add(seen.session, waiting);
-        }
-        seen
     }
 
     fn fail(&mut self, upstream: &[u8]) {

@@ -8,14 +8,14 @@ use std::time::Instant;
 use super::{CONFIRM, Miss};
 
 /// Most requests that wait. When one more comes, all are let go: their verdict stays unknown.
-const WAITING_MAX: usize = 4096;
+pub(super) const WAITING_MAX: usize = 4096;
 
 /// A request that waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
-    since: Instant,
+    pub(super) since: Instant,
     line: u64,
-    session: u64,
+    pub(super) session: u64,
     /// Where it was.
     pub(super) upstream: u64,
 }

@@ -53,6 +53,8 @@ pub struct Met<'a> {
     pub empty: Vec<&'a str>,
     /// Files with holes, and how many NUL bytes.
     pub holes: Vec<(&'a str, u64)>,
+    /// Lines of a container's standard error that were left out: a pipe's.
+    pub left_out: u64,
 }
 
 /// One sentence a gap; empty where the logs are whole.
@@ -66,6 +68,12 @@ pub fn gaps(tally: &Tally, met: &Met<'_>) -> Vec<String> {
         )
     };
     gaps.extend(met.holes.iter().map(hole));
+    if met.left_out > 0 {
+        let lines = counted(met.left_out, "line");
+        gaps.push(format!(
+            "{lines} of a container's standard error left out: from a pipe they cannot be put in order of time (give the file itself)"
+        ));
+    }
     let unknown = tally.reasons.of(Reason::Unknown);
     if met.coverage.is_none() && met.wants_error_log && unknown > 0 {
         gaps.push(format!(

@@ -41,9 +41,10 @@ impl SourceReader {
                 has_error_log,
                 sessions,
             ),
-            stderr: match (&source.format, has_error_log) {
-                (Format::Rules(_), _) | (_, true) => Log::Access,
-                (_, false) => Log::Error,
+            stderr: match &source.format {
+                Format::Rules(_) => Log::Access,
+                format if has_error_log || format.tells_its_logs_apart() => Log::Access,
+                _ => Log::Error,
             },
             recorder,
             events: Vec::new(),

@@ -49,6 +49,7 @@ enum Shape {
 struct Line<'a> {
     record: Record<'a>,
     end: End<'a>,
+    until_headers: Option<Duration>,
 }
 
 impl Format {
@@ -230,15 +231,19 @@ fn take<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) -> Result<(), Unpa
         Field::TimeUnix => {
             record.started = Some(value::without_zone(value::unix_ms(raw).ok_or(number)?))
         }
-        Field::Duration => {
-            let millis = value::integer(raw).ok_or(number)?;
-            record.duration = Some(Duration::from_millis(millis));
-        }
+        Field::Duration => record.duration = Some(milliseconds(raw)?),
+        // A header: where Envoy is told to leave it alone it is the upstream's, and may be anything.
+        Field::UntilHeaders => line.until_headers = milliseconds(raw).ok(),
+        Field::AfterHeaders => record.after_headers = Some(milliseconds(raw)?),
         Field::Status => {
             let status = value::integer(raw).and_then(|status| u16::try_from(status).ok());
             record.status = Some(status.ok_or(number)?).filter(|status| *status != 0);
         }
         Field::Details => line.end.details = Some(raw),
+        Field::ClientAddress => {
+            record.client = memchr::memrchr(b':', raw).and_then(|at| raw.get(..at))
+        }
+        Field::Client => record.client = Some(raw),
         Field::Upstream => record.upstream = Some(raw),
         Field::Attempts => record.retried = value::integer(raw).ok_or(number)? > 1,
         Field::Method => record.method = Some(raw),
@@ -253,6 +258,11 @@ fn take<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) -> Result<(), Unpa
     Ok(())
 }
 
+fn milliseconds(raw: &[u8]) -> Result<Duration, UnparsedKind> {
+    let millis = value::integer(raw).ok_or(UnparsedKind::Number)?;
+    Ok(Duration::from_millis(millis))
+}
+
 impl<'a> Line<'a> {
     fn finish(self) -> Record<'a> {
         let mut record = self.record;
@@ -262,6 +272,8 @@ impl<'a> Line<'a> {
             ..self.end
         };
         record.verdict = Some(end.reason());
+        let whole = || record.duration?.checked_sub(self.until_headers?);
+        record.after_headers = record.after_headers.or_else(whole);
         record.ended = record.started.map(|started| Stamp {
             unix_ms: started.unix_ms.saturating_add(millis(record.duration)),
             ..started

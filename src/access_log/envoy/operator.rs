@@ -14,12 +14,20 @@ pub(super) enum Field {
     TimeUnix,
     /// `%DURATION%`, milliseconds.
     Duration,
+    /// `%RESPONSE_DURATION%` or `X-ENVOY-UPSTREAM-SERVICE-TIME`: milliseconds to the answer's headers.
+    UntilHeaders,
+    /// `%RESPONSE_TX_DURATION%`: milliseconds from there to the end.
+    AfterHeaders,
     /// `%RESPONSE_CODE%`.
     Status,
     /// `%RESPONSE_FLAGS%`.
     Flags,
     /// `%RESPONSE_CODE_DETAILS%`.
     Details,
+    /// `%DOWNSTREAM_REMOTE_ADDRESS%`, with its port.
+    ClientAddress,
+    /// `%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%`.
+    Client,
     /// `%UPSTREAM_HOST%`.
     Upstream,
     /// `%UPSTREAM_REQUEST_ATTEMPT_COUNT%`.
@@ -44,12 +52,18 @@ pub(super) enum Field {
 
 /// The keys that a JSON line has by default: the operators' names in lower case, headers by name,
 /// those of the answer behind `resp_`.
-const KEYS: [(&str, Field); 27] = [
+const KEYS: [(&str, Field); 33] = [
     ("start_time", Field::TimeIso),
     ("duration", Field::Duration),
+    ("response_duration", Field::UntilHeaders),
+    ("upstream_service_time", Field::UntilHeaders),
+    ("x_envoy_upstream_service_time", Field::UntilHeaders),
+    ("response_tx_duration", Field::AfterHeaders),
     ("response_code", Field::Status),
     ("response_flags", Field::Flags),
     ("response_code_details", Field::Details),
+    ("downstream_remote_address", Field::ClientAddress),
+    ("downstream_remote_address_without_port", Field::Client),
     ("upstream_host", Field::Upstream),
     ("upstream_request_attempt_count", Field::Attempts),
     ("method", Field::Method),
@@ -89,9 +103,13 @@ impl Field {
             ("START_TIME", None | Some("")) => Self::TimeIso,
             ("START_TIME", Some("%s" | "%s.%3f" | "%s.%6f" | "%s.%9f")) => Self::TimeUnix,
             ("DURATION", None) => Self::Duration,
+            ("RESPONSE_DURATION", None) => Self::UntilHeaders,
+            ("RESPONSE_TX_DURATION", None) => Self::AfterHeaders,
             ("RESPONSE_CODE", _) => Self::Status,
             ("RESPONSE_FLAGS", _) => Self::Flags,
             ("RESPONSE_CODE_DETAILS", _) => Self::Details,
+            ("DOWNSTREAM_REMOTE_ADDRESS", _) => Self::ClientAddress,
+            ("DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", _) => Self::Client,
             ("UPSTREAM_HOST", _) => Self::Upstream,
             ("UPSTREAM_REQUEST_ATTEMPT_COUNT", _) => Self::Attempts,
             ("PATH", _) => Self::Target,
@@ -119,6 +137,7 @@ impl Field {
         match () {
             () if has("mcp-session-id") => Self::SessionMinted,
             () if has("content-type") => Self::ContentType,
+            () if has("x-envoy-upstream-service-time") => Self::UntilHeaders,
             () => Self::Other,
         }
     }

@@ -42,9 +42,58 @@ fn common() -> Record<'static> {
 }
 
 #[test]
+fn what_came_after_the_headers_is_counted() {
+    let after = |format: &str, line: &str| {
+        let format = compile(&format!("%REQ(:METHOD)% %REQ(:PATH)% {format}"));
+        parse(&format, &format!("GET /mcp {line}")).after_headers
+    };
+    let some = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(
+        after("%DURATION% %RESPONSE_DURATION%", "1001 201"),
+        some(800)
+    );
+    assert_eq!(after("%DURATION% %RESPONSE_DURATION%", "1001 -"), None);
+    assert_eq!(
+        after("%DURATION% %RESPONSE_TX_DURATION%", "1001 700"),
+        some(700)
+    );
+    let header = "%DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%";
+    assert_eq!(after(header, "1001 1"), some(1000));
+    // The upstream's own header, where Envoy writes none.
+    assert_eq!(after(header, "1001 soon"), None);
+    assert_eq!(after("%RESPONSE_DURATION%", "201"), None);
+}
+
+#[test]
+fn the_client_is_told_with_and_without_its_port() {
+    for (operator, written, expected) in [
+        ("%DOWNSTREAM_REMOTE_ADDRESS%", "10.0.0.9:3", "10.0.0.9"),
+        (
+            "%DOWNSTREAM_REMOTE_ADDRESS%",
+            "[2001:db8::7]:3",
+            "[2001:db8::7]",
+        ),
+        (
+            "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+            "2001:db8::7",
+            "2001:db8::7",
+        ),
+    ] {
+        let format = compile(&format!("%REQ(:METHOD)% %REQ(:PATH)% {operator}"));
+        let line = format!("GET /mcp {written}");
+        assert_eq!(
+            parse(&format, &line).client,
+            Some(expected.as_bytes()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn a_default_line_gives_its_fields() {
     let expected = Record {
         verdict: Some(Reason::ServerCut),
+        after_headers: Some(Duration::from_millis(1001)),
         ..common()
     };
     assert_eq!(parse(&compile("default"), LINE), expected);

@@ -86,6 +86,10 @@ pub(super) enum Field {
     Duration,
     /// `%Tt`: the same with the time before the request; second best.
     Total,
+    /// `%TR`, `%Tw`, `%Tc` and `%Tr`: the phases up to the answer's headers.
+    Phase,
+    /// `%Td`: from there to the end.
+    Data,
     /// `%ST`.
     Status,
     /// `%tsc` or `%ts`.
@@ -122,6 +126,10 @@ pub(super) enum Field {
     McpMethod,
     /// `%b`, until it is joined with `%s`.
     Backend,
+    /// `%ci`.
+    Client,
+    /// `%ci:%cp`.
+    ClientAddress,
     /// An address, until it is joined with its port.
     Ip { server: bool },
     /// A port, until it is joined with its address.
@@ -139,6 +147,8 @@ impl Field {
             "Ts" => Self::TimeUnix,
             "Ta" => Self::Duration,
             "Tt" => Self::Total,
+            "TR" | "Tw" | "Tc" | "Tr" => Self::Phase,
+            "Td" => Self::Data,
             "ST" => Self::Status,
             "tsc" | "ts" => Self::State,
             "s" => Self::Server,
@@ -151,7 +161,8 @@ impl Field {
             "hr" => Self::RequestCaptures,
             "hs" => Self::ResponseCaptures,
             "si" => Self::Ip { server: true },
-            "ci" | "fi" | "bi" => Self::Ip { server: false },
+            "ci" => Self::Client,
+            "fi" | "bi" => Self::Ip { server: false },
             "sp" => Self::Port { server: true },
             "cp" | "fp" | "bp" => Self::Port { server: false },
             _ => Self::Other,

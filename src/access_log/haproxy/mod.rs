@@ -34,6 +34,8 @@ pub struct Format {
 struct Line<'a> {
     record: Record<'a>,
     end: End,
+    /// The phases up to the answer's headers: how many are read, and their milliseconds.
+    phases: (u8, u64),
 }
 
 impl Format {
@@ -119,6 +121,15 @@ impl Format {
                 let millis = value::integer(digits.unwrap_or(raw)).ok_or(number)?;
                 line.record.duration = Some(Duration::from_millis(millis));
             }
+            Field::Phase => {
+                let (count, millis) = &mut line.phases;
+                *millis = millis.saturating_add(value::integer(raw).ok_or(number)?);
+                *count += 1;
+            }
+            Field::Data => {
+                let millis = value::integer(raw).ok_or(number)?;
+                line.record.after_headers = Some(Duration::from_millis(millis));
+            }
             Field::Status => {
                 let status = value::integer(raw).and_then(|status| u16::try_from(status).ok());
                 line.record.status = Some(status.ok_or(number)?);
@@ -187,11 +198,20 @@ impl Format {
             ..line.end
         };
         record.verdict = Some(end.reason());
+        record.after_headers =
+            (record.after_headers).or_else(|| data_time(line.phases, record.duration));
         record.ended = record
             .started
             .map(|started| after(started, record.duration));
         record
     }
+}
+
+/// How long the answer went on after its headers: what the four phases before leave of the whole.
+/// (Manual, "Timing events": `Ta = TR + Tw + Tc + Tr + Td`.)
+fn data_time((count, before): (u8, u64), whole: Option<Duration>) -> Option<Duration> {
+    let whole = whole.filter(|_| count == 4)?;
+    whole.checked_sub(Duration::from_millis(before))
 }
 
 fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
@@ -200,6 +220,11 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
         Field::State => line.end.state = raw.first_chunk().copied(),
         Field::Server | Field::BackendServer | Field::ServerAddress => {
             record.upstream = Some(raw).filter(|raw| !raw.ends_with(b"<NOSRV>") && *raw != b"-:-");
+        }
+        Field::Client => record.client = Some(raw),
+        // An IPv6 address stands bare before its port.
+        Field::ClientAddress => {
+            record.client = memchr::memrchr(b':', raw).and_then(|at| raw.get(..at))
         }
         Field::Retries => record.retried = raw.starts_with(b"+"),
         Field::Request => {

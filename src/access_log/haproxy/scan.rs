@@ -221,7 +221,8 @@ fn pair(first: Field, between: &str, second: Field) -> Option<Field> {
         (Field::Ip { server: true }, ":", Field::Port { server: true }) => {
             Some(Field::ServerAddress)
         }
-        (Field::Ip { .. }, ":", Field::Port { .. }) => Some(Field::Other),
+        (Field::Client, ":", Field::Port { server: false }) => Some(Field::ClientAddress),
+        (Field::Ip { .. } | Field::Client, ":", Field::Port { .. }) => Some(Field::Other),
         _ => None,
     }
 }

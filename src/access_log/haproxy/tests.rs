@@ -30,6 +30,8 @@ fn an_httplog_line_gives_its_fields() {
         started: without_zone(1_795_169_703_339),
         ended: without_zone(1_795_169_704_750),
         duration: Some(Duration::from_millis(1411)),
+        after_headers: Some(Duration::from_millis(1410)),
+        client: Some(b"10.0.0.9"),
         method: Some(b"GET"),
         path: Some(b"/mcp"),
         query: Some(b"a=b"),
@@ -44,6 +46,40 @@ fn an_httplog_line_gives_its_fields() {
     let prefixed = format!("<134>Nov 20 10:15:04 lb haproxy[1]: {LINE}");
     assert_eq!(parse(&compile("option httplog"), &prefixed), expected);
     assert_eq!(expected.upstream_address(), Some(&b"be/mcp-1"[..]));
+}
+
+#[test]
+fn what_came_after_the_headers_is_counted() {
+    let after = |format: &str, line: &str| {
+        let format = compile(&format!("{format} %ST %HM %HU"));
+        parse(&format, &format!("{line} 200 GET /mcp")).after_headers
+    };
+    let some = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(after("%TR/%Tw/%Tc/%Tr/%Ta", "1/2/3/4/1010"), some(1000));
+    assert_eq!(
+        after("%TR/%Tw/%Tc/%Tr/%Td/%Ta", "1/2/3/4/900/1010"),
+        some(900)
+    );
+    assert_eq!(after("%TR/%Tw/%Tc/%Tr/%Ta", "1/2/-1/-1/1010"), None);
+    assert_eq!(after("%Tr/%Ta", "4/1010"), None);
+    assert_eq!(after("%TR/%Tw/%Tc/%Tr", "1/2/3/4"), None);
+}
+
+#[test]
+fn the_client_is_told_with_and_without_its_port() {
+    for (format, line, expected) in [
+        ("%ci:%cp", "10.0.0.9:32931", "10.0.0.9"),
+        ("%ci:%cp", "2001:db8::7:32931", "2001:db8::7"),
+        ("%ci", "2001:db8::7", "2001:db8::7"),
+    ] {
+        let format = compile(&format!("{format} %ST %HM %HU"));
+        let line = format!("{line} 200 GET /mcp");
+        assert_eq!(
+            parse(&format, &line).client,
+            Some(expected.as_bytes()),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn a_combined_line_gives_its_fields() {
         path: Some(b"/mcp"),
         query: Some(b"a=b"),
         status: Some(502),
+        client: Some(b"10.0.0.9"),
         user_agent: Some(br"a\x22b"),
         ..Record::default()
     };
@@ -38,6 +39,23 @@ fn ingress_lists_are_read_without_quotes() {
     assert!(record.retried);
     assert_eq!(record.duration, Some(Duration::from_millis(1250)));
     assert_eq!(record.session_query, Some(&b"s"[..]));
+}
+
+#[test]
+fn what_came_after_the_last_upstreams_headers_is_counted() {
+    let format = compile("$request|$upstream_header_time|$upstream_response_time");
+    for (times, expected) in [
+        ("0.003|1.141", Some(1138)),
+        ("-, 0.003|2.000, 1.141", Some(1138)),
+        ("0.003 : 0.100|2.000 : 1.141", Some(1041)),
+        ("-|1.141", None),
+        ("0.003|-", None),
+        ("2.000|1.000", None),
+    ] {
+        let line = format!("POST /mcp HTTP/1.1|{times}");
+        let got = format.parse(line.as_bytes()).unwrap().after_headers;
+        assert_eq!(got, expected.map(Duration::from_millis), "{times}");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Variables that are not listed here are skipped. Names and meanings: nginx's manual, "Alphabetical
 //! index of variables". It does not know where a value ends in the line.
 
+use std::time::Duration;
+
 use super::Step;
 use crate::access_log::search;
 use crate::access_log::target::{read_query, read_request, read_target};
@@ -39,6 +41,10 @@ pub(super) enum Variable {
     UpstreamHeaderTime,
     /// `$upstream_connect_time`.
     UpstreamConnectTime,
+    /// `$upstream_response_time`.
+    UpstreamResponseTime,
+    /// `$remote_addr`.
+    Client,
     /// `$connection`.
     Connection,
     /// `$http_mcp_session_id`.
@@ -75,6 +81,8 @@ impl Variable {
             "upstream_addr" => Self::Upstream,
             "upstream_header_time" => Self::UpstreamHeaderTime,
             "upstream_connect_time" => Self::UpstreamConnectTime,
+            "upstream_response_time" => Self::UpstreamResponseTime,
+            "remote_addr" => Self::Client,
             "connection" => Self::Connection,
             "http_mcp_session_id" => Self::SessionSent,
             "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
@@ -179,7 +187,20 @@ impl<'a> Values<'a> {
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
         record.content_type = self.get(Variable::ContentType);
+        record.client = self.get(Variable::Client);
+        record.after_headers = self.after_headers();
         Ok(())
+    }
+
+    /// How long the last upstream's answer went on after its headers: what of it came later than they did.
+    /// (To the end of the request is another time: a client may take long to read what was buffered.)
+    fn after_headers(&self) -> Option<Duration> {
+        let last = |variable| {
+            let (last, _) = last_of_list(self.raw(variable)?);
+            value::seconds(value::present(last)?)
+        };
+        let whole = last(Variable::UpstreamResponseTime)?;
+        whole.checked_sub(last(Variable::UpstreamHeaderTime)?)
     }
 
     /// Fills in the request's parts from whichever variables have them.

@@ -86,6 +86,41 @@ fn what_the_error_log_shows_is_learned() {
     assert_eq!(reader.deadline(), None);
 }
 
+/// The session's POSTs are refused by `b:1`; its stream is at `a:1`, and its line comes last.
+#[test]
+fn a_stream_tells_where_the_session_of_its_client_lives() {
+    let format = format!("$remote_addr {FORMAT}");
+    let format = Format::Nginx(nginx::Format::compile(&format).unwrap());
+    let table = Table::new(RandomState::new(), 8, DEFAULT_IDLE);
+    let mut reader = Reader::new(format, StreamRule::default(), false, table);
+    let line = |request: &str, status, upstream, client: &str| {
+        let line = String::from_utf8(line(request, status, upstream, "-", "-")).unwrap();
+        format!("{client} {line}").into_bytes()
+    };
+    let post = "POST /messages/?session_id=s";
+    let mut told = names(
+        &mut reader,
+        &[
+            line(post, 404, "b:1", "10.0.0.9"),
+            line("GET /sse", 200, "b:1", "10.0.0.8"),
+            // By its own User-Agent one of Holter's.
+            String::from_utf8(line("GET /sse", 200, "b:1", "10.0.0.9"))
+                .unwrap()
+                .replace("node", "holter/1")
+                .into_bytes(),
+            line("GET /sse", 200, "a:1", "10.0.0.9"),
+        ],
+    );
+    let mut out = Vec::new();
+    reader.finish(&mut out);
+    told.extend(out.iter().filter_map(|event| match event {
+        Event::Session { line, verdict, .. } => Some(format!("{line} {verdict}")),
+        _ => None,
+    }));
+    told.retain(|told| !told.starts_with("StreamClosed"));
+    assert_eq!(told, ["1 unknown", "SessionUnknown", "1 moved"]);
+}
+
 #[test]
 fn sessions_are_followed() {
     let got = names(

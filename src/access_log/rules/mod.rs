@@ -4,6 +4,7 @@
 //! and nothing more. It does not know where rules are written, nor who counts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use regex::bytes::{Captures, Regex, RegexBuilder};
@@ -92,9 +93,10 @@ impl PartialEq for Rule {
 
 impl Eq for Rule {}
 
-/// Rules in the order in which they are tried: the first that fits a line decides.
+/// Rules in the order in which they are tried: the first that fits a line decides. Shared, not copied:
+/// each copy of an expression would have to warm up caches of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules(Arc<[Rule]>);
 
 impl Rule {
     /// A rule for lines that contain a literal and match an expression. `reason` counts for `Closed`,
@@ -133,7 +135,7 @@ impl Rules {
     /// The user's own rules, then those of presets.
     pub fn new(mut rules: Vec<Rule>, presets: &[Preset]) -> Self {
         rules.extend(presets.iter().flat_map(|preset| preset.rules()));
-        Self(rules)
+        Self(rules.into())
     }
 
     /// What a line says, and the id of the session it names. Looks at the first [`LINE_MAX`] bytes.

@@ -161,6 +161,8 @@ fn read_member<'a>(
 ) -> Result<(), UnparsedKind> {
     match key {
         b"StartUTC" => record.started = Some(start(value).ok_or(UnparsedKind::Number)?),
+        // Where StartUTC is dropped, which is how the manual has local time written.
+        b"StartLocal" if record.started.is_none() => record.started = start(value),
         b"Duration" => {
             let nanos = value::integer(letters).ok_or(UnparsedKind::Number)?;
             record.duration = Some(Duration::from_nanos(nanos));
@@ -249,6 +251,18 @@ mod tests {
         }
         assert_eq!(json.session_sent, Some(&b"s"[..]));
         assert_eq!(json.content_type, Some(&b"text/event-stream"[..]));
+    }
+
+    #[test]
+    fn local_time_stands_in_for_utc() {
+        let local = r#""StartLocal":"2026-11-20T00:59:41.000000001-09:00""#;
+        let utc = r#""StartUTC":"2026-11-20T09:59:41.000000001Z""#;
+        assert!(JSON.contains(utc));
+        for start in [local.to_owned(), format!("{local},{utc}")] {
+            let line = JSON.replace(utc, &start);
+            let record = Format::Json.parse(line.as_bytes()).unwrap();
+            assert_eq!(record.ended.unwrap().unix_ms, 1_795_168_811_012, "{start}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::bar::Bar;
 use super::input::{self, Source};
 use super::lines::Lines;
+use super::unwrap::Wanted;
 use super::{ReplayError, name};
 use crate::access_log::reader::Reader;
 use crate::access_log::wrapping::Output;
@@ -32,21 +33,25 @@ pub(super) struct AccessFile {
     bytes: u64,
     pub(super) nuls: u64,
     pub(super) span: Span,
+    /// What of a container's file is read as the access log.
+    wanted: Wanted,
 }
 
 /// All access logs.
 pub(super) struct AccessFiles(pub(super) Vec<AccessFile>);
 
 impl AccessFiles {
-    /// Looks at every file: that it can be read, and when it begins.
+    /// Looks at every file: that it can be read, and when it begins. `output` is what of a container's file is
+    /// read as the access log; `None`: all.
     pub(super) fn new(
         paths: &[PathBuf],
         reader: &Reader,
+        output: Option<Output>,
         bar: &Rc<Bar>,
     ) -> Result<Self, ReplayError> {
         let is_alone = paths.len() == 1;
         let look = |path: &PathBuf| {
-            let mut file = AccessFile::new(path);
+            let mut file = AccessFile::new(path, output);
             if is_alone || !input::is_regular(path) {
                 file.open(bar)?;
             }
@@ -93,8 +98,13 @@ impl Limit {
 }
 
 impl AccessFile {
-    fn new(path: &Path) -> Self {
+    fn new(path: &Path, output: Option<Output>) -> Self {
+        let wanted = Wanted {
+            output,
+            ..Wanted::default()
+        };
         Self {
+            wanted,
             name: name(path),
             path: path.to_owned(),
             lines: None,
@@ -115,6 +125,14 @@ impl AccessFile {
         }
     }
 
+    /// Lines of a container's other output that could not be read as the error log: it can be read once only.
+    pub(super) fn left_out(&self) -> u64 {
+        match input::is_regular(&self.path) {
+            true => 0,
+            false => self.wanted.left_out.get(),
+        }
+    }
+
     /// What the report says of it.
     pub(super) fn report(&self) -> File {
         self.span
@@ -124,7 +142,7 @@ impl AccessFile {
     /// Opens it, if it is not open yet.
     pub(super) fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
         if self.lines.is_none() {
-            let source = input::open(&self.path, bar, Some(Output::Stdout));
+            let source = input::open(&self.path, bar, self.wanted.clone());
             let source = source.map_err(|error| ReplayError::read(&self.name, error))?;
             self.lines = Some(Lines::new(source));
         }
@@ -137,8 +155,11 @@ impl AccessFile {
         self.head = match &mut self.lines {
             Some(lines) => first_time(lines, reader, 1).map_err(failed)?,
             None => {
-                let source =
-                    input::open_for_a_look(&self.path, Some(Output::Stdout)).map_err(failed)?;
+                let wanted = Wanted {
+                    output: self.wanted.output,
+                    ..Wanted::default()
+                };
+                let source = input::open_for_a_look(&self.path, wanted).map_err(failed)?;
                 first_time(&mut Lines::new(source), reader, LOOK).map_err(failed)?
             }
         };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::bar::Bar;
 use super::input::{self, Source};
 use super::lines::Lines;
+use super::unwrap::Wanted;
 use super::{ReplayError, name};
 use crate::access_log::reader::Reader;
 use crate::access_log::{UnparsedKind, Written};
@@ -42,29 +43,36 @@ enum Head {
 
 impl ErrorFiles {
     /// Opens every file.
-    pub(super) fn new(
-        paths: &[PathBuf],
-        is_complete: bool,
-        bar: &Rc<Bar>,
-    ) -> Result<Self, ReplayError> {
+    pub(super) fn new(paths: &[PathBuf], bar: &Rc<Bar>) -> Result<Self, ReplayError> {
         let open = |path: &PathBuf| -> Result<ErrorFile, ReplayError> {
-            let source = input::open(path, bar, None);
+            let source = input::open(path, bar, Wanted::default());
             let source = source.map_err(|error| ReplayError::read(&name(path), error))?;
-            Ok(ErrorFile {
-                name: name(path),
-                lines: Lines::new(source),
-                times: ErrorTimes::default(),
-                head: Head::Unread,
-                number: 0,
-                span: Span::default(),
-            })
+            Ok(ErrorFile::new(name(path), source))
         };
         Ok(Self {
             files: paths.iter().map(open).collect::<Result<_, _>>()?,
-            coverage: Coverage {
-                complete: is_complete,
-                ..Coverage::default()
-            },
+            coverage: Coverage::default(),
+        })
+    }
+
+    /// Opens what containers' processes printed to their standard error, of the access logs' own files: nginx's
+    /// official images print the error log there. A pipe can be read once only, and has none.
+    pub(super) fn of_containers(paths: &[PathBuf]) -> Result<Self, ReplayError> {
+        let mut files = Vec::new();
+        for path in paths.iter().filter(|path| input::is_regular(path)) {
+            let failed = |error| ReplayError::read(&name(path), error);
+            let Some(source) = input::open_stderr(path).map_err(failed)? else {
+                continue;
+            };
+            let mut file = ErrorFile::new(format!("{} (stderr)", name(path)), source);
+            // Without a line it is no error log that is silent.
+            if file.lines.peek().map_err(failed)?.is_some() {
+                files.push(file);
+            }
+        }
+        Ok(Self {
+            files,
+            coverage: Coverage::default(),
         })
     }
 
@@ -121,6 +129,17 @@ impl ErrorFiles {
 }
 
 impl ErrorFile {
+    fn new(name: String, source: Source) -> Self {
+        Self {
+            name,
+            lines: Lines::new(source),
+            times: ErrorTimes::default(),
+            head: Head::Unread,
+            number: 0,
+            span: Span::default(),
+        }
+    }
+
     /// Takes the next line, written then, and says to `on` what it is.
     pub(super) fn take(
         &mut self,

@@ -11,8 +11,7 @@ use std::rc::Rc;
 use flate2::read::MultiGzDecoder;
 
 use super::bar::Bar;
-use super::unwrap::unwrap;
-use crate::access_log::wrapping::Output;
+use super::unwrap::{self, Wanted, unwrap};
 
 /// Bytes as they are after unpacking.
 pub(super) type Source = Box<dyn Read>;
@@ -36,8 +35,8 @@ pub(super) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
 }
 
-/// Opens a file; what is read of it moves the bar. Of a container's file, `only` leaves the other output out.
-pub(super) fn open(path: &Path, bar: &Rc<Bar>, only: Option<Output>) -> io::Result<Source> {
+/// Opens a file; what is read of it moves the bar.
+pub(super) fn open(path: &Path, bar: &Rc<Bar>, wanted: Wanted) -> io::Result<Source> {
     let raw: Source = match path.as_os_str() == STDIN {
         true => Box::new(io::stdin().lock()),
         false => Box::new(File::open(path)?),
@@ -46,16 +45,24 @@ pub(super) fn open(path: &Path, bar: &Rc<Bar>, only: Option<Output>) -> io::Resu
         raw,
         bar: Some(Rc::clone(bar)),
     };
-    unwrap(unpack(source)?, only)
+    unwrap(unpack(source)?, wanted)
 }
 
 /// Opens a regular file for a look at its start, which moves no bar.
-pub(super) fn open_for_a_look(path: &Path, only: Option<Output>) -> io::Result<Source> {
-    let source = Counted {
+pub(super) fn open_for_a_look(path: &Path, wanted: Wanted) -> io::Result<Source> {
+    unwrap(unpack(silent(path)?)?, wanted)
+}
+
+/// Opens a regular file for what a container's process printed to its standard error, if it has that.
+pub(super) fn open_stderr(path: &Path) -> io::Result<Option<Source>> {
+    unwrap::stderr(unpack(silent(path)?)?)
+}
+
+fn silent(path: &Path) -> io::Result<Counted> {
+    Ok(Counted {
         raw: Box::new(File::open(path)?),
         bar: None,
-    };
-    unwrap(unpack(source)?, only)
+    })
 }
 
 fn unpack(mut raw: Counted) -> io::Result<Source> {

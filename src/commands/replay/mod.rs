@@ -27,7 +27,7 @@ use recorder::{Mode, Recorder};
 
 use crate::access_log::reader::Reader;
 use crate::access_log::streams::StreamRule;
-use crate::access_log::{Format, FormatError};
+use crate::access_log::{Format, FormatError, wrapping};
 use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
 use crate::cli::{Output, ReplayArgs};
 use crate::label::Label;
@@ -92,9 +92,13 @@ fn replay(args: &ReplayArgs) -> Result<(), ReplayError> {
     let about = output::About::of(&format);
     let bar = Rc::new(bar(args));
     let metrics = Metrics::new([], [args.format.kind().as_str()]);
-    let errors = ErrorFiles::new(&args.error_log, args.error_log_complete, &bar)?;
-    let reader = reader(args, format);
-    let mut files = AccessFiles::new(&args.files, &reader, &bar)?;
+    // Of a container's file the two outputs are the two logs, as for the sidecar: unless the error log is
+    // elsewhere, or a line itself tells which it is of.
+    let is_mixed = !args.error_log.is_empty() || format.tells_its_logs_apart();
+    let output = (!is_mixed).then_some(wrapping::Output::Stdout);
+    let errors = errors(args, &format, output, &bar)?;
+    let reader = reader(args, format, !errors.is_empty());
+    let mut files = AccessFiles::new(&args.files, &reader, output, &bar)?;
     let mut drive = Drive {
         reader,
         errors,
@@ -130,13 +134,28 @@ fn compile(args: &ReplayArgs) -> Result<Format, ReplayError> {
     Ok(Format::compile(kind, text)?)
 }
 
-fn reader(args: &ReplayArgs, format: Format) -> Reader {
+/// The error logs: those that were given, or the access logs' own, where containers wrote both to one file.
+fn errors(
+    args: &ReplayArgs,
+    format: &Format,
+    output: Option<wrapping::Output>,
+    bar: &Rc<Bar>,
+) -> Result<ErrorFiles, ReplayError> {
+    let mut errors = match output.is_some() && format.has_second_log() {
+        true => ErrorFiles::of_containers(&args.files)?,
+        false => ErrorFiles::new(&args.error_log, bar)?,
+    };
+    errors.coverage.complete = args.error_log_complete;
+    Ok(errors)
+}
+
+fn reader(args: &ReplayArgs, format: Format, has_error_log: bool) -> Reader {
     let sessions = Table::new(RandomState::new(), DEFAULT_SESSIONS, DEFAULT_IDLE);
     let rule = StreamRule {
         paths: args.streams_paths.clone(),
         methods: args.streams_methods.clone(),
     };
-    Reader::new(format, rule, !args.error_log.is_empty(), sessions)
+    Reader::new(format, rule, has_error_log, sessions)
 }
 
 /// A bar, unless answers are printed to the same screen.

@@ -28,6 +28,7 @@ pub(super) struct About {
     limits: Vec<String>,
     /// Whether its lines can be joined with an error log.
     joins: bool,
+    has_second_log: bool,
 }
 
 impl About {
@@ -35,6 +36,7 @@ impl About {
         Self {
             limits: format.limits(),
             joins: format.joins(),
+            has_second_log: format.has_second_log(),
         }
     }
 }
@@ -98,6 +100,10 @@ fn report(args: &ReplayArgs, drive: Drive, files: &AccessFiles, about: About) ->
             .map(|(name, _)| name)
             .collect(),
         holes: holes.filter(|(_, bytes)| *bytes > 0).collect(),
+        left_out: match args.error_log.is_empty() && about.has_second_log {
+            true => files.0.iter().map(AccessFile::left_out).sum(),
+            false => 0,
+        },
     };
     let tally = &drive.recorder.tally;
     let access = files.0.iter().map(AccessFile::report);

@@ -3,7 +3,9 @@
 //! A file in no such shape passes untouched. What is damaged passes as it is, and is counted where lines are
 //! judged. It does not know what lines mean.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 use crate::access_log::MAX_LINE;
 use crate::access_log::wrapping::{DETECT_LINES, Output, Unwrapped, Unwrapper, Wrapping};
@@ -11,8 +13,44 @@ use crate::access_log::wrapping::{DETECT_LINES, Output, Unwrapped, Unwrapper, Wr
 /// The most of one wrapped line: twice the longest line, for its frame and escapes. The rest is a line apart.
 const WRAPPED_MAX: u64 = 2 * MAX_LINE as u64;
 
-/// Takes the wrapping off, if the first lines show one. `only` leaves the process's other output out.
-pub(super) fn unwrap(source: Box<dyn Read>, only: Option<Output>) -> io::Result<Box<dyn Read>> {
+/// Which of a process's outputs is read of a container's file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// `None`: both.
+    pub(super) output: Option<Output>,
+    /// How many lines of the other were left out.
+    pub(super) left_out: Rc<Cell<u64>>,
+}
+
+impl Wanted {
+    /// One of them.
+    pub(super) fn only(output: Output) -> Self {
+        Self {
+            output: Some(output),
+            ..Self::default()
+        }
+    }
+}
+
+/// Takes the wrapping off, if the first lines show one.
+pub(super) fn unwrap(source: Box<dyn Read>, wanted: Wanted) -> io::Result<Box<dyn Read>> {
+    let (whole, wrapping) = looked_at(source)?;
+    Ok(match wrapping {
+        None | Some(Wrapping::None) => Box::new(whole),
+        wrapping => Box::new(Unwrapping::new(whole, wrapping, wanted)),
+    })
+}
+
+/// What a process printed to its standard error, of a file that a container runtime wrote.
+pub(super) fn stderr(source: Box<dyn Read>) -> io::Result<Option<Box<dyn Read>>> {
+    let (whole, wrapping) = looked_at(source)?;
+    let is_containers = matches!(wrapping, Some(Wrapping::Cri | Wrapping::Docker));
+    let wanted = Wanted::only(Output::Stderr);
+    Ok(is_containers.then(|| Box::new(Unwrapping::new(whole, wrapping, wanted)) as Box<dyn Read>))
+}
+
+/// The source, and the wrapping that its first lines show.
+fn looked_at(source: Box<dyn Read>) -> io::Result<(impl Read, Option<Wrapping>)> {
     let mut source = BufReader::with_capacity(256 * 1024, source);
     let (mut start, mut unwrapper) = (Vec::new(), Unwrapper::new(None));
     for _ in 0..DETECT_LINES {
@@ -24,17 +62,7 @@ pub(super) fn unwrap(source: Box<dyn Read>, only: Option<Output>) -> io::Result<
             break;
         }
     }
-    let whole = Cursor::new(start).chain(source);
-    Ok(match unwrapper.wrapping() {
-        None | Some(Wrapping::None) => Box::new(whole),
-        wrapping => Box::new(Unwrapping {
-            source: BufReader::new(whole),
-            unwrapper: Unwrapper::new(wrapping),
-            only,
-            wrapped: Vec::new(),
-            text: Cursor::default(),
-        }),
-    })
+    Ok((Cursor::new(start).chain(source), unwrapper.wrapping()))
 }
 
 /// Appends the next line with its end, or as much of it as one may be.
@@ -45,12 +73,22 @@ fn line(source: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<usize> {
 struct Unwrapping<R> {
     source: BufReader<R>,
     unwrapper: Unwrapper,
-    only: Option<Output>,
+    wanted: Wanted,
     wrapped: Vec<u8>,
     text: Cursor<Vec<u8>>,
 }
 
 impl<R: Read> Unwrapping<R> {
+    fn new(whole: R, wrapping: Option<Wrapping>, wanted: Wanted) -> Self {
+        Self {
+            source: BufReader::new(whole),
+            unwrapper: Unwrapper::new(wrapping),
+            wanted,
+            wrapped: Vec::new(),
+            text: Cursor::default(),
+        }
+    }
+
     /// Makes the next line ready; false at the end.
     fn next(&mut self) -> io::Result<bool> {
         self.wrapped.clear();
@@ -61,12 +99,18 @@ impl<R: Read> Unwrapping<R> {
         text.clear();
         let raw = self.wrapped.strip_suffix(b"\n").unwrap_or(&self.wrapped);
         match self.unwrapper.line(raw) {
-            Unwrapped::Line(output, line) if self.only.is_none_or(|only| only == output) => {
+            Unwrapped::Line(output, line)
+                if self.wanted.output.is_none_or(|wanted| wanted == output) =>
+            {
                 text.extend_from_slice(&line);
                 text.push(b'\n');
             }
-            Unwrapped::Line(..) | Unwrapped::Piece => {}
-            Unwrapped::Damaged(_) => text.extend_from_slice(&self.wrapped),
+            Unwrapped::Line(..) => self.wanted.left_out.set(self.wanted.left_out.get() + 1),
+            // It counts once, wherever the standard output is read.
+            Unwrapped::Damaged(_) if self.wanted.output != Some(Output::Stderr) => {
+                text.extend_from_slice(&self.wrapped);
+            }
+            Unwrapped::Piece | Unwrapped::Damaged(_) => {}
         }
         self.text = Cursor::new(text);
         Ok(true)
@@ -88,10 +132,13 @@ impl<R: Read> Read for Unwrapping<R> {
 mod tests {
     use super::*;
 
-    fn unwrapped(text: &str, only: Option<Output>) -> String {
-        let source: Box<dyn Read> = Box::new(Cursor::new(text.to_owned().into_bytes()));
-        let mut out = String::new();
-        unwrap(source, only)
+    fn source(text: &str) -> Box<dyn Read> {
+        Box::new(Cursor::new(text.to_owned().into_bytes()))
+    }
+
+    fn unwrapped(text: &str, output: Option<Output>) -> String {
+        let (mut out, wanted) = (String::new(), Wanted::default());
+        unwrap(source(text), Wanted { output, ..wanted })
             .unwrap()
             .read_to_string(&mut out)
             .unwrap();
@@ -118,6 +165,24 @@ mod tests {
         assert_eq!(unwrapped(&text, None), "error\none line\ndamaged\ntwo\n");
         let docker = "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-20T09:59:41Z\"}\n";
         assert_eq!(unwrapped(docker, Some(Output::Stdout)), "a\n");
+    }
+
+    #[test]
+    fn its_error_output_can_be_read_alone() {
+        let at = "2026-11-20T09:59:41.361000061Z";
+        let text = format!("{at} stdout F line\ndamaged\n{at} stderr P er\n{at} stderr F ror\n");
+        let mut out = String::new();
+        stderr(source(&text))
+            .unwrap()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
+        assert_eq!(out, "error\n");
+        assert!(stderr(source("a\nb\n")).unwrap().is_none());
+        let wanted = Wanted::only(Output::Stdout);
+        let mut out = unwrap(source(&text), wanted.clone()).unwrap();
+        io::copy(&mut out, &mut io::sink()).unwrap();
+        assert_eq!(wanted.left_out.get(), 1);
     }
 
     #[test]
