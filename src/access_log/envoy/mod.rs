@@ -13,10 +13,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::json::{Members, Value};
+use super::keyed::{Keys, Name};
 use super::target::read_target;
-use super::template::{MAX_FORMAT, Template, TemplateError, damage};
-use super::{MAX_LINE, Record, Stamp, UnparsedKind, value};
+use super::template::{self, MAX_FORMAT, Template, TemplateError};
+use super::{Record, Stamp, UnparsedKind, value};
 use ending::End;
 use operator::Field;
 
@@ -40,8 +40,7 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Shape {
     Text(Template<Field>),
-    /// Keys of the object, with what they hold.
-    Json(Vec<(Box<str>, Field)>),
+    Json(Keys<Template<Field>>),
 }
 
 /// A line that is being read.
@@ -70,15 +69,25 @@ impl Format {
             return Err(TemplateError::at(text, 0, problem));
         }
         let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
+        let json = |members| {
+            let is_request = |value: &Template<Field>| value.has(Field::Method);
+            Shape::Json(Keys::new(members, is_request))
+        };
         let shape = match (preset, json_format(text)) {
             (Some((_, format)), _) => Shape::Text(Template::of(text, operator::pieces(format)?)?),
-            (None, _) if text.trim() == "json" => Shape::Json(operator::keys()),
-            (None, Some(keys)) => Shape::Json(keys),
+            (None, _) if text.trim() == "json" => json(operator::keys()),
+            (None, Some(members)) => json(members),
             (None, None) => {
                 // A format ends with a line feed, written as `\n` in YAML, and lines come without.
                 let bare = text.trim_end();
                 let bare = bare.strip_suffix("\\n").unwrap_or(bare);
-                Shape::Text(Template::of(text, operator::pieces(bare)?)?)
+                let pieces = operator::pieces(bare)?;
+                let members = template::members(&pieces);
+                let template = Template::of(text, pieces)?;
+                match members.is_empty() {
+                    true => Shape::Text(template),
+                    false => json(members),
+                }
             }
         };
         let format = Self {
@@ -100,7 +109,9 @@ impl Format {
         let mut read = Line::default();
         let outcome = match &self.shape {
             Shape::Text(template) => template.read(line, |field, raw| take(field, raw, &mut read)),
-            Shape::Json(keys) => read_json(keys, line, &mut read),
+            Shape::Json(keys) => keys.read(line, |value, raw| {
+                value.read(raw, |field, raw| take(field, raw, &mut read))
+            }),
         };
         match outcome {
             Ok(()) => Ok(read.finish()),
@@ -154,7 +165,7 @@ impl Format {
     fn has(&self, field: Field) -> bool {
         match &self.shape {
             Shape::Text(template) => template.has(field),
-            Shape::Json(keys) => keys.iter().any(|(_, found)| *found == field),
+            Shape::Json(keys) => keys.values().any(|value| value.has(field)),
         }
     }
 }
@@ -168,52 +179,33 @@ enum Node {
     Constant(IgnoredAny),
 }
 
-/// The keys of a JSON format, if the text is one; of a nested object, those one level down.
-fn json_format(text: &str) -> Option<Vec<(Box<str>, Field)>> {
+/// The members of a JSON format, if the text is one; of a nested object, those one level down.
+fn json_format(text: &str) -> Option<Vec<(Name, Template<Field>)>> {
     let format: BTreeMap<String, Node> = serde_json::from_str(text).ok()?;
-    let mut keys = Vec::new();
+    let mut members = Vec::new();
     for (key, node) in &format {
         match node {
-            Node::Text(value) => keys.push((Box::from(&**key), Field::of_value(value))),
-            Node::Nested(nodes) => keys.extend(nodes.iter().filter_map(|(key, node)| match node {
-                Node::Text(value) => Some((Box::from(&**key), Field::of_value(value))),
-                Node::Nested(_) | Node::Constant(_) => None,
-            })),
-            Node::Constant(_) => {}
+            Node::Nested(nodes) => {
+                members.extend(
+                    nodes
+                        .iter()
+                        .filter_map(|(inner, node)| node.member(key, inner)),
+                );
+            }
+            node => members.extend(node.member("", key)),
         }
     }
-    Some(keys)
+    Some(members)
 }
 
-fn read_json<'a>(
-    keys: &[(Box<str>, Field)],
-    line: &'a [u8],
-    read: &mut Line<'a>,
-) -> Result<(), UnparsedKind> {
-    if line.len() > MAX_LINE {
-        return Err(UnparsedKind::TooLong);
-    }
-    for member in Members::of(line) {
-        let (key, found) = member.map_err(|_| damage(line))?;
-        read_member(keys, key, found, read)?;
-        for member in found.members() {
-            let (key, found) = member?;
-            read_member(keys, key, found, read)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_member<'a>(
-    keys: &[(Box<str>, Field)],
-    key: &[u8],
-    found: Value<'a>,
-    read: &mut Line<'a>,
-) -> Result<(), UnparsedKind> {
-    let known = keys.iter().find(|(known, _)| known.as_bytes() == key);
-    match (known, found.letters()) {
-        (Some((_, field)), Some(raw)) if raw != b"null" => take(*field, raw, read),
-        _ => Ok(()),
+impl Node {
+    /// What the value of this key holds, if that is operators.
+    fn member(&self, object: &str, key: &str) -> Option<(Name, Template<Field>)> {
+        let Self::Text(text) = self else { return None };
+        let value = Template::of(text, operator::pieces(text).ok()?).ok()?;
+        let name = Name::within(object, key);
+        let holds = value.fields().next().is_some();
+        holds.then_some((name, value))
     }
 }
 

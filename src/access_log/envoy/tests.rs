@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access_log::MAX_LINE;
 use crate::reason::Reason;
 
 const LINE: &str = r#"[2026-11-20T10:04:37.789Z] "GET /mcp?a=b HTTP/1.1" 200 UPE 96 137 1001 0 "10.0.0.9" "node" "7aa9" "mcp.example.com" "10.0.0.1:80""#;
@@ -78,6 +79,7 @@ fn a_pasted_json_format_names_its_keys() {
         method: Some(b"GET"),
         path: Some(b"/mcp"),
         session_sent: Some(b"id"),
+        duration: Some(Duration::from_millis(1)),
         ..Record::default()
     };
     assert_eq!(record, expected);

@@ -12,8 +12,9 @@ mod setup;
 
 use std::time::Duration;
 
+use super::keyed::Keys;
 use super::target::{read_query, read_request, read_target};
-use super::template::{Template, TemplateError};
+use super::template::{self, Template, TemplateError};
 use super::{Record, Stamp, UnparsedKind, value};
 pub use setup::JSON;
 
@@ -25,6 +26,8 @@ use setup::{Captures, Setup};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     template: Template<Field>,
+    /// The same by key, if the line is a JSON object.
+    keys: Option<Keys<Template<Field>>>,
     captures: Option<Captures>,
     major: Option<u8>,
 }
@@ -34,6 +37,8 @@ pub struct Format {
 struct Line<'a> {
     record: Record<'a>,
     end: End,
+    /// Which field gave the upstream.
+    upstream: Option<Field>,
 }
 
 impl Format {
@@ -46,6 +51,7 @@ impl Format {
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         let setup = Setup::of(text)?;
         let pieces = scan::pieces(text, &setup.letters, setup.captures.as_ref())?;
+        let mut members = template::members(&pieces);
         let mut template = Template::of(text, pieces)?;
         let has = |field| template.has(field);
         if !(has(Field::Request) || has(Field::Method) && has(Field::Target)) {
@@ -53,8 +59,17 @@ impl Format {
             return Err(TemplateError::at(text, 0, problem));
         }
         leave_out_redundant(&mut template);
+        if !members.is_empty() {
+            template = template.of_json();
+        }
+        if setup.is_json {
+            members.extend(field::keys());
+        }
+        let is_request = |field| matches!(field, Field::Request | Field::Method);
+        let of_request = |value: &Template<Field>| value.fields().any(is_request);
         Ok(Self {
             template,
+            keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
             captures: setup.captures,
             major: setup.major,
         })
@@ -66,16 +81,34 @@ impl Format {
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         let content = prefix::content(line);
-        let mut read = Line::default();
-        let outcome = (self.template).read(content, |field, raw| self.take(field, raw, &mut read));
-        match outcome {
-            Ok(()) => Ok(self.finish(read)),
+        match self
+            .as_written(content)
+            .or_else(|kind| self.by_key(content, kind))
+        {
+            Ok(read) => Ok(self.finish(read)),
             Err(_) if prefix::is_notice(content) => Ok(Record {
                 no_request: true,
                 ..Record::default()
             }),
             Err(kind) => Err(kind),
         }
+    }
+
+    /// Reads a line that has the format's shape.
+    fn as_written<'a>(&self, content: &'a [u8]) -> Result<Line<'a>, UnparsedKind> {
+        let mut read = Line::default();
+        (self.template).read(content, |field, raw| self.take(field, raw, &mut read))?;
+        Ok(read)
+    }
+
+    /// Reads one that has not for this reason, though it may be an object with the same members.
+    fn by_key<'a>(&self, content: &'a [u8], kind: UnparsedKind) -> Result<Line<'a>, UnparsedKind> {
+        let keys = self.keys.as_ref().ok_or(kind)?;
+        let mut read = Line::default();
+        keys.read(content, |value, raw| {
+            value.read(raw, |field, raw| self.take(field, raw, &mut read))
+        })?;
+        Ok(read)
     }
 
     /// What this format cannot tell, and what to add to it: one sentence each.
@@ -89,7 +122,7 @@ impl Format {
             && (has(Field::RequestCaptures) || has(Field::ResponseCaptures));
         [
             (!has(Field::State), "%tsc is not logged: why a stream ended cannot be told"),
-            (!has(Field::Duration), "%Ta is not logged: streams have no lifetime"),
+            (!(has(Field::Duration) || has(Field::Total)), "%Ta is not logged: streams have no lifetime"),
             (!upstream.into_iter().any(has), "%b/%s is not logged: neither replicas nor session affinity can be told"),
             (!(sent && minted), "Mcp-Session-Id is not captured from requests and answers: session affinity cannot be told"),
             (!agent, "User-Agent is not captured: Holter's own canaries cannot be left out"),
@@ -113,7 +146,9 @@ impl Format {
             Field::RequestCaptures | Field::ResponseCaptures => self.captured(field, raw, line),
             // Written as -1 where it does not apply.
             _ if raw == b"-1" => {}
-            Field::Duration => {
+            // The time before the request is in it: second best.
+            Field::Total if line.record.duration.is_some() => {}
+            Field::Duration | Field::Total => {
                 let digits = raw.strip_prefix(b"+");
                 line.end.early |= digits.is_some();
                 let millis = value::integer(digits.unwrap_or(raw)).ok_or(number)?;
@@ -199,7 +234,14 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
     match field {
         Field::State => line.end.state = raw.first_chunk().copied(),
         Field::Server | Field::BackendServer | Field::ServerAddress => {
-            record.upstream = Some(raw).filter(|raw| !raw.ends_with(b"<NOSRV>") && *raw != b"-:-");
+            let is_better = line
+                .upstream
+                .is_none_or(|known| known.exactness() <= field.exactness());
+            if is_better {
+                line.upstream = Some(field);
+                record.upstream =
+                    Some(raw).filter(|raw| !raw.ends_with(b"<NOSRV>") && *raw != b"-:-");
+            }
         }
         Field::Retries => record.retried = raw.starts_with(b"+"),
         Field::Request => {
@@ -221,15 +263,8 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
 /// Drops work whose result another variable gives better: of several that fill one field, the last
 /// one read would win, whichever it is.
 fn leave_out_redundant(template: &mut Template<Field>) {
-    let address = template.has(Field::ServerAddress);
-    let pair = template.has(Field::BackendServer);
     let whole = template.has(Field::Request);
-    let timed = template.has(Field::Duration);
     template.replace(|field| match field {
-        Field::BackendServer if address => Field::Other,
-        Field::Server if address || pair => Field::Other,
-        Field::Total if timed => Field::Other,
-        Field::Total => Field::Duration,
         Field::Method | Field::Target | Field::Query if whole => Field::Other,
         field => field,
     });
