@@ -50,9 +50,9 @@ impl Format {
     /// The place of the first problem, and what was expected there.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         let setup = Setup::of(text)?;
-        let pieces = scan::pieces(text, &setup.letters, setup.captures.as_ref())?;
-        let mut members = template::members(&pieces);
-        let mut template = Template::of(text, pieces)?;
+        let scanned = scan::scan(text, &setup.letters, setup.captures.as_ref())?;
+        let mut members = template::members(&scanned.pieces);
+        let mut template = Template::of(text, scanned.pieces)?;
         let has = |field| template.has(field);
         if !(has(Field::Request) || has(Field::Method) && has(Field::Target)) {
             let problem = "no request in the format; expected %r, or %HM with %HU or %HP: without them no stream can be recognised";
@@ -71,7 +71,7 @@ impl Format {
             template,
             keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
             captures: setup.captures,
-            major: setup.major,
+            major: setup.major.or(scanned.is_of_3.then_some(3)),
         })
     }
 
@@ -172,10 +172,11 @@ impl Format {
 
     /// Reads `{a|b}`. (HAProxy writes a brace or bar inside a value as `#` and hexadecimal digits.)
     fn captured<'a>(&self, field: Field, raw: &'a [u8], line: &mut Line<'a>) {
-        let inner = raw
-            .strip_prefix(b"{")
-            .and_then(|raw| raw.strip_suffix(b"}"));
-        let Some(inner) = inner else { return };
+        if raw.is_empty() {
+            return;
+        }
+        let inner = raw.strip_prefix(b"{").unwrap_or(raw);
+        let inner = inner.strip_suffix(b"}").unwrap_or(inner);
         // One group alone is the answer's, if requests' captures are known to be none.
         let answer = field == Field::ResponseCaptures
             || (self.captures.as_ref()).is_some_and(|captures| captures.request.is_empty());

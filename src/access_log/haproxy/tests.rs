@@ -128,6 +128,39 @@ fn check(text: &str, line: &str, field: fn(&Record<'_>) -> Option<Vec<u8>>, expe
     assert_eq!(got.as_deref(), expected, "{text} {line}");
 }
 
+/// What the manual of 3.0 says of `json`: items with a name, numbers bare, nothing as `null`.
+#[test]
+fn an_encoding_is_read_by_its_names() {
+    let format = compile(
+        "capture request header Mcp-Session-Id len 64\nlog-format \"%{+json}o %(client)ci %(port:sint)cp [%(at)tr] %b/%(srv)s %(took:sint)Ta %(code)ST %(why)tsc %(line){+Q}r %(sid)[capture.req.hdr(0)] %(ua)[req.hdr(User-Agent)] %HQ\"",
+    );
+    let line = |why: &str| {
+        format!(
+            r#"<134>Nov 20 10:15:04 lb haproxy[1]: {{"client": "10.0.0.9", "port": 32931, "at": "20/Nov/2026:10:15:03.339", "srv": "mcp-1", "took": 1411, "code": 200, "why": "{why}", "line": "GET /mcp?a=\"b HTTP/1.1", "sid": "the id", "ua": null}}"#
+        )
+    };
+    let expected = Record {
+        verdict: Some(Reason::ServerCut),
+        started: without_zone(1_795_169_703_339),
+        ended: without_zone(1_795_169_704_750),
+        duration: Some(Duration::from_millis(1411)),
+        method: Some(b"GET"),
+        path: Some(b"/mcp"),
+        query: Some(br#"a=\"b"#),
+        status: Some(200),
+        upstream: Some(b"mcp-1"),
+        session_sent: Some(b"the id"),
+        ..Record::default()
+    };
+    assert_eq!(parse(&format, &line("SD--")), expected);
+    // Names prove HAProxy 3, which calls its own time-out so.
+    let cut = parse(&format, &line("CD--")).verdict;
+    assert_eq!(cut, Some(Reason::Unknown));
+    let notice =
+        "<132>Nov 20 10:16:30 haproxy[1]: Proxy f stopped (cumulated conns: FE: 0, BE: 0).";
+    assert!(parse(&format, notice).no_request);
+}
+
 #[test]
 fn the_upstream_is_the_most_exact_name() {
     let upstream = |record: &Record<'_>| record.upstream.map(<[u8]>::to_vec);
@@ -260,7 +293,8 @@ fn bad_formats_are_pointed_at() {
         ("%ST %r %", 1, 8, "without a name"),
         ("%r %[path", 1, 4, "not closed"),
         ("%r %{+Q", 1, 4, "not closed"),
-        ("%{+json}o %r", 1, 1, "encoding"),
+        ("%{+cbor}o %(r)r", 1, 1, "encoding"),
+        ("%{+json}o %r", 1, 1, "no request"),
         ("%ST%r", 1, 4, "nothing between"),
         ("%ST", 1, 1, "no request"),
         ("option httplog\nbind :80", 2, 1, "not understood"),
@@ -307,6 +341,8 @@ fn limits_name_what_is_missing() {
 fn the_version_is_the_major_one() {
     for (text, expected) in [
         ("httplog", None),
+        ("%(line)r %ST", Some(3)),
+        ("%{+json}o %(line)r", Some(3)),
         (
             "HAProxy version 3.0.11-1+deb13u2 2026/01/01 - https://haproxy.org/\noption httplog",
             Some(3),
@@ -323,7 +359,7 @@ fn the_version_is_the_major_one() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(line: Vec<u8>, cut in 0..300usize, byte: u8) {
-        for text in ["httplog", "httpslog", "%{+Q}o %r|%hr%%%si:%sp %HQ %[capture.req.hdr(0)]"] {
+        for text in ["httplog", "httpslog", "%{+Q}o %r|%hr%%%si:%sp %HQ %[capture.req.hdr(0)]", "%{+json}o %(a)r %(b)hr"] {
             let format = compile(text);
             format.parse(&line).ok();
             let mut damaged = LINE.as_bytes().to_vec();
