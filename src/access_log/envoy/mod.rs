@@ -6,12 +6,9 @@
 
 mod ending;
 mod operator;
+mod pasted;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::keyed::{Keys, Name};
 use super::target::read_target;
@@ -19,6 +16,7 @@ use super::template::{self, MAX_FORMAT, Template, TemplateError};
 use super::{Record, Stamp, UnparsedKind, value};
 use ending::End;
 use operator::Field;
+use pasted::Pasted;
 
 /// Text formats known by name; a third name is `json`.
 const PRESETS: [(&str, &str); 2] = [("default", DEFAULT), ("istio", ISTIO)];
@@ -43,6 +41,34 @@ enum Shape {
     Json(Keys<Template<Field>>),
 }
 
+impl Shape {
+    fn of_members(members: Vec<(Name, Template<Field>)>) -> Self {
+        Self::Json(Keys::new(members, |value| value.has(Field::Method)))
+    }
+
+    /// Of a text format, which may draw a JSON object.
+    fn of_text(text: &str) -> Result<Self, TemplateError> {
+        // A format ends with a line feed, written as `\n` in YAML, and lines come without.
+        let bare = text.trim_end();
+        let bare = bare.strip_suffix("\\n").unwrap_or(bare);
+        let pieces = operator::pieces(bare)?;
+        if let Some(at) = bare.trim_start().find('\n') {
+            let at = text.chars().take_while(|char| char.is_whitespace()).count()
+                + bare
+                    .trim_start()
+                    .get(..at)
+                    .map_or(0, |before| before.chars().count());
+            let problem = "a line break; expected a format of one line, or the map of json_format with one key: \"%OPERATOR%\" a line, all indented alike";
+            return Err(TemplateError::at(text, at, problem));
+        }
+        let members = template::members(&pieces);
+        if !members.is_empty() {
+            return Ok(Self::of_members(members));
+        }
+        Template::of(text, pieces).map(Self::Text)
+    }
+}
+
 /// A line that is being read.
 #[derive(Debug, Default)]
 struct Line<'a> {
@@ -52,7 +78,7 @@ struct Line<'a> {
 
 impl Format {
     /// Compiles a preset's name (`default`, `istio`, `json`), a text format string, or a JSON format
-    /// as Envoy's configuration has it: `{"key": "%OPERATOR%", …}`.
+    /// as Envoy's configuration has it, in JSON or YAML: `{"key": "%OPERATOR%", …}`.
     ///
     /// # Errors
     /// The place of the first problem, and what was expected there.
@@ -69,26 +95,14 @@ impl Format {
             return Err(TemplateError::at(text, 0, problem));
         }
         let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
-        let json = |members| {
-            let is_request = |value: &Template<Field>| value.has(Field::Method);
-            Shape::Json(Keys::new(members, is_request))
-        };
-        let shape = match (preset, json_format(text)) {
-            (Some((_, format)), _) => Shape::Text(Template::of(text, operator::pieces(format)?)?),
-            (None, _) if text.trim() == "json" => json(operator::keys()),
-            (None, Some(members)) => json(members),
-            (None, None) => {
-                // A format ends with a line feed, written as `\n` in YAML, and lines come without.
-                let bare = text.trim_end();
-                let bare = bare.strip_suffix("\\n").unwrap_or(bare);
-                let pieces = operator::pieces(bare)?;
-                let members = template::members(&pieces);
-                let template = Template::of(text, pieces)?;
-                match members.is_empty() {
-                    true => Shape::Text(template),
-                    false => json(members),
-                }
-            }
+        let shape = match preset {
+            Some((_, format)) => Shape::of_text(format)?,
+            None if text.trim() == "json" => Shape::of_members(operator::keys()),
+            None => match Pasted::of(text) {
+                Pasted::Members(members) => Shape::of_members(members),
+                Pasted::Inner(format) => Shape::of_text(&format)?,
+                Pasted::Text => Shape::of_text(text)?,
+            },
         };
         let format = Self {
             shape,
@@ -167,45 +181,6 @@ impl Format {
             Shape::Text(template) => template.has(field),
             Shape::Json(keys) => keys.values().any(|value| value.has(field)),
         }
-    }
-}
-
-/// A value of a JSON format.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Node {
-    Text(String),
-    Nested(BTreeMap<String, Self>),
-    Constant(IgnoredAny),
-}
-
-/// The members of a JSON format, if the text is one; of a nested object, those one level down.
-fn json_format(text: &str) -> Option<Vec<(Name, Template<Field>)>> {
-    let format: BTreeMap<String, Node> = serde_json::from_str(text).ok()?;
-    let mut members = Vec::new();
-    for (key, node) in &format {
-        match node {
-            Node::Nested(nodes) => {
-                members.extend(
-                    nodes
-                        .iter()
-                        .filter_map(|(inner, node)| node.member(key, inner)),
-                );
-            }
-            node => members.extend(node.member("", key)),
-        }
-    }
-    Some(members)
-}
-
-impl Node {
-    /// What the value of this key holds, if that is operators.
-    fn member(&self, object: &str, key: &str) -> Option<(Name, Template<Field>)> {
-        let Self::Text(text) = self else { return None };
-        let value = Template::of(text, operator::pieces(text).ok()?).ok()?;
-        let name = Name::within(object, key);
-        let holds = value.fields().next().is_some();
-        holds.then_some((name, value))
     }
 }
 
