@@ -219,6 +219,11 @@ impl Format {
     }
 }
 
+/// What a format cannot show that logs neither what a POST asks for nor what it is answered with: the
+/// streams of MCP 2026-07-28, and those of Streamable HTTP that answer a call.
+const POST_STREAMS: &str =
+    "streams that a POST opens are not seen, unless streams.methods names POST";
+
 /// What is wrong with a line that does not have the format's shape.
 #[cold]
 fn damage(line: &[u8]) -> UnparsedKind {

@@ -16,7 +16,7 @@ pub use format_error::FormatError;
 pub(crate) use item::address;
 
 use super::keyed::{Keys, Name};
-use super::{MAX_LINE, Record, UnparsedKind};
+use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind};
 use cut::Cut;
 use item::Item;
 use time::Moment;
@@ -90,7 +90,7 @@ struct Reading<'a> {
 type Need = (&'static str, fn(&Item) -> bool, &'static str);
 
 /// What is needed for everything that Apache's logs can tell.
-const NEEDED: [Need; 8] = [
+const NEEDED: [Need; 9] = [
     (
         "%X",
         |item| matches!(item, Item::ClientConnection),
@@ -130,6 +130,11 @@ const NEEDED: [Need; 8] = [
         "%t",
         |item| matches!(item, Item::Time(part) if part.tells()),
         "requests of one connection can be mistaken for each other",
+    ),
+    (
+        "%{Content-Type}o or %{Mcp-Method}i",
+        |item| matches!(item, Item::ContentType | Item::McpMethod),
+        POST_STREAMS,
     ),
 ];
 

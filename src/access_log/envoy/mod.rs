@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::keyed::{Keys, Name};
 use super::target::read_target;
 use super::template::{self, MAX_FORMAT, Template, TemplateError};
-use super::{Record, Stamp, UnparsedKind, value};
+use super::{POST_STREAMS, Record, Stamp, UnparsedKind, value};
 use ending::End;
 use operator::Field;
 use pasted::Pasted;
@@ -173,7 +173,13 @@ impl Format {
             ),
         ];
         let missing = limits.into_iter().filter(|(field, _)| !self.has(*field));
-        missing.map(|(_, limit)| limit.to_owned()).collect()
+        let mut limits: Vec<String> = missing.map(|(_, limit)| limit.to_owned()).collect();
+        if !(self.has(Field::ContentType) || self.has(Field::McpMethod)) {
+            limits.push(format!(
+                "%RESP(CONTENT-TYPE)% or %REQ(MCP-METHOD)% is not logged: {POST_STREAMS}"
+            ));
+        }
+        limits
     }
 
     fn has(&self, field: Field) -> bool {

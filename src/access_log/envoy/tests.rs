@@ -261,7 +261,11 @@ fn limits_name_what_is_missing() {
         ("json", &[][..]),
         (
             "istio",
-            &["%REQ(MCP-SESSION-ID)%", "%RESP(MCP-SESSION-ID)%"],
+            &[
+                sessions,
+                "%RESP(MCP-SESSION-ID)%",
+                "%RESP(CONTENT-TYPE)% or",
+            ],
         ),
         (
             "default",
@@ -269,6 +273,7 @@ fn limits_name_what_is_missing() {
                 "%RESPONSE_CODE_DETAILS%",
                 sessions,
                 "%RESP(MCP-SESSION-ID)%",
+                "%RESP(CONTENT-TYPE)% or",
             ],
         ),
     ] {

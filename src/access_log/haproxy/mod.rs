@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::keyed::Keys;
 use super::target::{read_query, read_request, read_target};
 use super::template::{self, Template, TemplateError};
-use super::{Record, Stamp, UnparsedKind, value};
+use super::{POST_STREAMS, Record, Stamp, UnparsedKind, value};
 pub use setup::JSON;
 
 use ending::End;
@@ -118,6 +118,16 @@ impl Format {
         let sent = has(Field::SessionSent) || has(Field::RequestCaptures);
         let minted = has(Field::SessionMinted) || has(Field::ResponseCaptures);
         let agent = has(Field::Agent) || has(Field::RequestCaptures);
+        let captured = |captures: &Captures| {
+            has(Field::ResponseCaptures) && captures.response.contains(&Capture::ContentType)
+                || has(Field::RequestCaptures) && captures.request.contains(&Capture::McpMethod)
+        };
+        let post_streams = has(Field::ContentType)
+            || has(Field::McpMethod)
+            || self.captures.as_ref().is_some_and(captured);
+        let no_post_streams = format!(
+            "neither Content-Type is captured from answers nor Mcp-Method from requests: {POST_STREAMS}"
+        );
         let guessed = self.captures.is_none()
             && (has(Field::RequestCaptures) || has(Field::ResponseCaptures));
         [
@@ -126,6 +136,7 @@ impl Format {
             (!upstream.into_iter().any(has), "%b/%s is not logged: neither replicas nor session affinity can be told"),
             (!(sent && minted), "Mcp-Session-Id is not captured from requests and answers: session affinity cannot be told"),
             (!agent, "User-Agent is not captured: Holter's own canaries cannot be left out"),
+            (!post_streams, &*no_post_streams),
             (guessed, "the captures are not declared: only the first of each side is taken for Mcp-Session-Id, where it looks like an id; add the lines `capture request header …` of haproxy.cfg to log_format"),
             (self.major.is_none(), "HAProxy's version is not given: from 3.0 on, a silent stream cut by `timeout server` is logged as the client's end; add the line `HAProxy version 3.0` to log_format"),
         ]

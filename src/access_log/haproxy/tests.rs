@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::reason::Reason;
 
+mod named;
+
 const LINE: &str = r#"10.0.0.9:32931 [20/Nov/2026:10:15:03.339] fe be/mcp-1 0/0/0/1/1411 200 227 - - SD-- 75/13/35/35/+1 0/0 {c99979e9-41be-4a2a-9c7f-66bf835ba2ee|ab12|node} {8c8aeac1-9a39-41e0-b639-32be96c41a7c} "GET /mcp?a=b HTTP/1.1""#;
 
 fn compile(text: &str) -> Format {
@@ -126,39 +128,6 @@ fn check(text: &str, line: &str, field: fn(&Record<'_>) -> Option<Vec<u8>>, expe
     let got = field(&parse(&format, &line)).map(|raw| String::from_utf8(raw).unwrap());
     let expected = Some(expected).filter(|text| !text.is_empty());
     assert_eq!(got.as_deref(), expected, "{text} {line}");
-}
-
-/// What the manual of 3.0 says of `json`: items with a name, numbers bare, nothing as `null`.
-#[test]
-fn an_encoding_is_read_by_its_names() {
-    let format = compile(
-        "capture request header Mcp-Session-Id len 64\nlog-format \"%{+json}o %(client)ci %(port:sint)cp [%(at)tr] %b/%(srv)s %(took:sint)Ta %(code)ST %(why)tsc %(line){+Q}r %(sid)[capture.req.hdr(0)] %(ua)[req.hdr(User-Agent)] %HQ\"",
-    );
-    let line = |why: &str| {
-        format!(
-            r#"<134>Nov 20 10:15:04 lb haproxy[1]: {{"client": "10.0.0.9", "port": 32931, "at": "20/Nov/2026:10:15:03.339", "srv": "mcp-1", "took": 1411, "code": 200, "why": "{why}", "line": "GET /mcp?a=\"b HTTP/1.1", "sid": "the id", "ua": null}}"#
-        )
-    };
-    let expected = Record {
-        verdict: Some(Reason::ServerCut),
-        started: without_zone(1_795_169_703_339),
-        ended: without_zone(1_795_169_704_750),
-        duration: Some(Duration::from_millis(1411)),
-        method: Some(b"GET"),
-        path: Some(b"/mcp"),
-        query: Some(br#"a=\"b"#),
-        status: Some(200),
-        upstream: Some(b"mcp-1"),
-        session_sent: Some(b"the id"),
-        ..Record::default()
-    };
-    assert_eq!(parse(&format, &line("SD--")), expected);
-    // Names prove HAProxy 3, which calls its own time-out so.
-    let cut = parse(&format, &line("CD--")).verdict;
-    assert_eq!(cut, Some(Reason::Unknown));
-    let notice =
-        "<132>Nov 20 10:16:30 haproxy[1]: Proxy f stopped (cumulated conns: FE: 0, BE: 0).";
-    assert!(parse(&format, notice).no_request);
 }
 
 #[test]
@@ -321,12 +290,32 @@ fn bad_formats_are_pointed_at() {
 #[test]
 fn limits_name_what_is_missing() {
     let all = "HAProxy version 2.6\ncapture request header Mcp-Session-Id len 64\ncapture request header User-Agent len 64\ncapture response header Mcp-Session-Id len 64\noption httplog";
+    let asked = all.replace(
+        "request header User",
+        "request header Mcp-Method len 64\ncapture request header User",
+    );
+    let answered = all.replace(
+        "response header Mcp",
+        "response header Content-Type len 64\ncapture response header Mcp",
+    );
     for (text, expected) in [
-        (all, &[][..]),
-        ("httplog", &["declared", "version"]),
+        (&*asked, &[][..]),
+        (&answered, &[]),
+        (all, &["streams that a POST opens"]),
+        (
+            "httplog",
+            &["streams that a POST opens", "declared", "version"],
+        ),
         (
             "HA-Proxy version 3.0\n log-format '%r %ST'",
-            &["%tsc", "%Ta", "%b/%s", "Mcp-Session-Id", "User-Agent"],
+            &[
+                "%tsc",
+                "%Ta",
+                "%b/%s",
+                "Mcp-Session-Id",
+                "User-Agent",
+                "a POST",
+            ],
         ),
     ] {
         let limits = compile(text).limits();

@@ -16,7 +16,7 @@ mod variable;
 pub use format_error::{FormatError, Problem};
 
 use super::keyed::{Keys, Name};
-use super::{MAX_LINE, Record, UnparsedKind, damage};
+use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, damage};
 use crate::label::label;
 use cut::{Cut, Named};
 use directive::Letter;
@@ -89,6 +89,10 @@ label! {
         UserAgent => "user_agent",
         /// Lines cannot be put in order of time with the error log's.
         Time => "time",
+        /// Streams that a POST opens are not seen.
+        PostStreams => "post_streams",
+        /// A 504 of nginx's own is not told further.
+        UpstreamTimes => "upstream_times",
     }
 }
 
@@ -104,6 +108,8 @@ impl Missing {
             Self::SessionMinted => "$upstream_http_mcp_session_id",
             Self::UserAgent => "$http_user_agent",
             Self::Time => "$msec",
+            Self::PostStreams => "$sent_http_content_type or $http_mcp_method",
+            Self::UpstreamTimes => "$upstream_connect_time or $upstream_header_time",
         }
     }
 
@@ -117,19 +123,27 @@ impl Missing {
             Self::SessionSent | Self::SessionMinted => "session affinity cannot be told",
             Self::UserAgent => "Holter's own canaries cannot be left out",
             Self::Time => "requests of one connection can be mistaken for each other",
+            Self::PostStreams => POST_STREAMS,
+            Self::UpstreamTimes => {
+                "where the error log is silent, a 504 may be of connecting or of waiting"
+            }
         }
     }
 
-    fn supplied_by(self, variable: Variable) -> bool {
+    fn is_supplied_by(self, line: &Cut) -> bool {
         match self {
-            Self::Connection => variable == Variable::Connection,
-            Self::Completion => variable == Variable::Completion,
-            Self::Duration => variable == Variable::Duration,
-            Self::Upstream => variable == Variable::Upstream,
-            Self::SessionSent => variable == Variable::SessionSent,
-            Self::SessionMinted => variable == Variable::SessionMinted,
-            Self::UserAgent => variable == Variable::UserAgent,
-            Self::Time => variable.is_time(),
+            Self::Connection => line.has(Variable::Connection),
+            Self::Completion => line.has(Variable::Completion),
+            Self::Duration => line.has(Variable::Duration),
+            Self::Upstream => line.has(Variable::Upstream),
+            Self::SessionSent => line.has(Variable::SessionSent),
+            Self::SessionMinted => line.has(Variable::SessionMinted),
+            Self::UserAgent => line.has(Variable::UserAgent),
+            Self::Time => line.variables().any(Variable::is_time),
+            Self::PostStreams => line.has(Variable::ContentType) || line.has(Variable::McpMethod),
+            Self::UpstreamTimes => {
+                line.has(Variable::UpstreamConnectTime) && line.has(Variable::UpstreamHeaderTime)
+            }
         }
     }
 }
@@ -222,9 +236,9 @@ fn names_a_request(line: &Cut) -> bool {
 }
 
 fn missing(line: &Cut) -> Box<[Missing]> {
-    let supplied = |missing: &Missing| line.variables().any(|one| missing.supplied_by(one));
     let all = <Missing as crate::label::Label>::ALL.iter().copied();
-    all.filter(|missing| !supplied(missing)).collect()
+    all.filter(|missing| !missing.is_supplied_by(line))
+        .collect()
 }
 
 /// The keys that `json` knows beside its own: every variable's name, and [`KEYS`].

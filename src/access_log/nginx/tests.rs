@@ -127,11 +127,17 @@ fn a_format_says_what_it_cannot_tell() {
         Upstream,
         SessionSent,
         SessionMinted,
+        PostStreams,
+        UpstreamTimes,
     ];
     assert_eq!(compile("combined").missing(), combined);
     let all = "$time_local $request $connection $request_completion $request_time $upstream_addr \
-        $http_mcp_session_id $sent_http_mcp_session_id $http_user_agent";
-    assert_eq!(compile(all).missing(), []);
+        $http_mcp_session_id $sent_http_mcp_session_id $http_user_agent $upstream_header_time";
+    assert_eq!(compile(all).missing(), [PostStreams, UpstreamTimes]);
+    for kind in ["$http_mcp_method", "$sent_http_content_type"] {
+        let all = format!("{all} $upstream_connect_time {kind}");
+        assert_eq!(compile(&all).missing(), [], "{kind}");
+    }
 }
 
 #[test]
