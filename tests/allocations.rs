@@ -8,7 +8,7 @@ use holter::access_log::Kind;
 use holter::access_log::event::LineKind;
 
 /// A format of each proxy, and its log.
-const CASES: [(Kind, &str, &str); 8] = [
+const CASES: [(Kind, &str, &str); 11] = [
     (Kind::Nginx, "combined", "nginx/combined.log"),
     (Kind::Nginx, "upstreaminfo", "nginx/upstreaminfo.log"),
     (Kind::Apache, "combined", "apache/combined.log"),
@@ -17,6 +17,10 @@ const CASES: [(Kind, &str, &str); 8] = [
     (Kind::Envoy, "default", "envoy/default.log"),
     (Kind::Envoy, "istio", "envoy/istio.log"),
     (Kind::Envoy, "json", "envoy/json.log"),
+    // These by key: their members stand in another order than the preset's.
+    (Kind::Nginx, "json", "nginx/json.log"),
+    (Kind::Apache, "json", "apache/json.log"),
+    (Kind::HaProxy, "json", "haproxy/json.log"),
 ];
 
 #[test]

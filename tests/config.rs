@@ -39,6 +39,23 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 #[test]
+fn a_source_says_what_it_cannot_tell() {
+    let limits = |format: &str, error_files: &str| {
+        let text = format!(
+            "logs:\n- name: a\n  format: {format}\n  log_format: json\n  files: [/a]\n{error_files}"
+        );
+        let mut config = Config::parse(&text, "holter.yaml").expect("accepted");
+        config.logs.remove(0).limits()
+    };
+    let [no_error_log] = &*limits("nginx", "") else {
+        panic!("{:?}", limits("nginx", ""));
+    };
+    assert!(no_error_log.starts_with("no error log: "), "{no_error_log}");
+    assert_eq!(limits("nginx", "  error_files: [/e]\n"), [""; 0]);
+    assert_eq!(limits("envoy", ""), [""; 0]);
+}
+
+#[test]
 fn bad_files_give_their_text() {
     let files = yaml_files("bad");
     assert!(files.len() >= 20, "only {} bad files", files.len());

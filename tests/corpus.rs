@@ -263,6 +263,36 @@ fn reasons_are_true_or_vague() {
     }
 }
 
+/// The error log as ingress-nginx keeps it, at level `notice`: workers that drain are told of, clients are not.
+#[test]
+fn notices_tell_drains_from_clients() {
+    for version in VERSIONS {
+        let truths = truth(version);
+        let errors = golden(&format!("{version}error_info.log"));
+        let notices = errors.lines().filter(|line| !line.contains("[info]"));
+        let notices = notices.collect::<Vec<_>>().join("\n");
+        for (name, text, minimum) in [("kv", KV, 128), ("json", JSON, 130)] {
+            let access = golden(&format!("{version}{name}.log"));
+            for first in [First::Access, First::Error] {
+                let said = replay(text, &access, &notices, first);
+                let title = format!("{version}{name} + notices ({first:?} first)");
+                let knows = Knows {
+                    errors: true,
+                    ..Knows::default()
+                };
+                let score = score(&title, &truths, &said, knows);
+                assert!(score.exact >= minimum, "{title}: {} exact", score.exact);
+                let drains = |(truth, said): (&Truth, &Said)| {
+                    let drain = truth.reason.as_deref() == Some("drain");
+                    (drain && said.stream).then_some(said.reason)
+                };
+                let drains: Vec<_> = truths.iter().zip(&said).filter_map(drains).collect();
+                assert_eq!(drains, [Some(Reason::Drain); 8], "{title}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_miss_is_found_and_no_other() {
     for version in VERSIONS {

@@ -146,6 +146,8 @@ fn what_a_format_lacks_is_said() {
             "{needed}"
         );
     }
-    assert_eq!(limits(KV), "");
-    assert_eq!(limits(JSON), "");
+    // The corpus logs neither.
+    let posts = "%{Content-Type}o or %{Mcp-Method}i is not logged: not all streams that a POST opens are seen, unless streams.methods names POST";
+    assert_eq!([limits(KV), limits(JSON)], [posts; 2]);
+    assert_eq!(limits("json"), "");
 }

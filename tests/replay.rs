@@ -533,6 +533,30 @@ fn any_line_has_an_answer() {
 }
 
 #[test]
+fn a_wrong_format_is_no_log_without_streams() {
+    let line = |at: u32| format!("{at} \"GET /mcp HTTP/1.1\" 200\n");
+    let access = format!(
+        "2026-11-20T06:00:00Z 1 \"GET /mcp HTTP/1.1\" 200 \"\" 60.000\n{0}{0}",
+        line(1)
+    );
+    let folder = folder(&[("access", access.as_bytes())]);
+    let summary = printed(folder.path(), &["--log-format", SHORT, "access"], b"");
+    let said = "  Most of these lines are not in the format that was given; the first is line 2 of access.";
+    assert!(summary.contains(said), "{summary}");
+    let half = access.repeat(2) + &access;
+    let understood = half.replace(
+        &line(1),
+        "2026-11-20T06:00:00Z 1 \"GET / HTTP/1.1\" 200 \"OK\" 1.000\n",
+    );
+    let fine = printed(
+        folder.path(),
+        &["--log-format", SHORT, "-"],
+        understood.as_bytes(),
+    );
+    assert!(!fine.contains("Most of these lines"), "{fine}");
+}
+
+#[test]
 fn the_queue_is_bounded_and_says_so() {
     let line = |connection: u32, path: &str| {
         format!("2026-11-20T09:00:00Z {connection} \"GET {path} HTTP/1.1\" 200 \"OK\" 1.000\n")

@@ -13,11 +13,23 @@ mod scoring;
 
 use std::collections::BTreeMap;
 
+use holter::access_log::event::LineKind;
 use holter::access_log::{Format, Kind, Written};
 use scoring::{First, Said, Timed};
 
 const NGINX: &str = r#"time=$time_iso8601 msec=$msec conn=$connection creq=$connection_requests client=$remote_addr cport=$remote_port method=$request_method uri="$request_uri" proto=$server_protocol host=$host status=$status completion="$request_completion" bytes_sent=$bytes_sent body_bytes=$body_bytes_sent rt=$request_time us="$upstream_addr" us_status="$upstream_status" uct="$upstream_connect_time" uht="$upstream_header_time" urt="$upstream_response_time" ubytes="$upstream_bytes_received" sid="$http_mcp_session_id" up_sid="$upstream_http_mcp_session_id" req_id="$http_x_request_id" ua="$http_user_agent""#;
 const APACHE: &str = r#"time=%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t client=%a cport=%{remote}p method=%m uri="%U%q" proto=%H status=%>s us=%D conn=%X keepalive=%k bytes_out=%O bytes_in=%I worker="%{BALANCER_WORKER_NAME}e" route="%{BALANCER_WORKER_ROUTE}e" sid="%{Mcp-Session-Id}i" up_sid="%{Mcp-Session-Id}o" req_id="%{X-Request-Id}i" logid="%L" ua="%{User-Agent}i""#;
+
+const NGINX_JSON: &str = r#"log_format json escape=json '{"time":"$time_iso8601","msec":$msec,"connection":$connection,"connection_requests":$connection_requests,'
+    '"remote_addr":"$remote_addr","remote_port":"$remote_port","request_method":"$request_method","request_uri":"$request_uri",'
+    '"server_protocol":"$server_protocol","host":"$host","status":$status,"request_completion":"$request_completion",'
+    '"bytes_sent":$bytes_sent,"body_bytes_sent":$body_bytes_sent,"request_time":$request_time,"upstream_addr":"$upstream_addr",'
+    '"upstream_status":"$upstream_status","upstream_connect_time":"$upstream_connect_time","upstream_header_time":"$upstream_header_time",'
+    '"upstream_response_time":"$upstream_response_time","upstream_bytes_received":"$upstream_bytes_received",'
+    '"mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id",'
+    '"sent_content_type":"$sent_http_content_type","request_id":"$request_id","http_user_agent":"$http_user_agent"}';"#;
+const APACHE_JSON: &str = r#"{"time":"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t","client":"%a","cport":%{remote}p,"method":"%m","uri":"%U%q","proto":"%H","status":%>s,"duration_us":%D,"conn_status":"%X","keepalive_n":%k,"bytes_out":%O,"bytes_in":%I,"worker":"%{BALANCER_WORKER_NAME}e","mcp_session_id":"%{Mcp-Session-Id}i","resp_mcp_session_id":"%{Mcp-Session-Id}o","request_id":"%{X-Request-Id}i","log_id":"%L","ua":"%{User-Agent}i"}"#;
+const HAPROXY_JSON: &str = r#"log-format '{"time":"%tr","ci":"%ci","cp":%cp,"fe":"%f","be":"%b","srv":"%s","srv_addr":"%si:%sp","TR":%TR,"Tw":%Tw,"Tc":%Tc,"Tr":%Tr,"Td":%Td,"Ta":%Ta,"status":%ST,"bytes_read":%B,"bytes_uploaded":%U,"term":"%tsc","actconn":%ac,"srvconn":%sc,"retries":"%rc","srv_queue":%sq,"be_queue":%bq,"method":"%HM","path":"%HP","query":"%HQ","ver":"%HV","mcp_session_id":"%[capture.req.hdr(0),json(utf8s)]","resp_mcp_session_id":"%[capture.res.hdr(0),json(utf8s)]","req_id":"%[capture.req.hdr(1),json(utf8s)]","ua":"%[capture.req.hdr(2),json(utf8s)]"}'"#;
 
 /// One proxy's logs, and how Holter is told to read them.
 struct Logs {
@@ -70,6 +82,29 @@ impl Logs {
             Self::of(Kind::Envoy, "istio", "envoy/istio.log", ""),
             Self::of(Kind::Envoy, "json", "envoy/json.log", ""),
         ]
+    }
+
+    /// Logs of JSON in members of people's own, and the strings that wrote them.
+    fn json() -> Vec<Self> {
+        let (nginx, haproxy) = (Kind::Nginx, Kind::HaProxy);
+        let mut all = vec![
+            Self::of(nginx, NGINX_JSON, "nginx/json.log", "nginx/error_info.log"),
+            Self::of(nginx, NGINX_JSON, "nginx/1.26/json.log", ""),
+            Self::of(
+                Kind::Apache,
+                APACHE_JSON,
+                "apache/json.log",
+                "apache/error.log",
+            ),
+            Self::of(haproxy, HAPROXY_JSON, "haproxy/json.log", ""),
+            Self::of(haproxy, HAPROXY_JSON, "haproxy/3.0/json.log", ""),
+        ];
+        for logs in &mut all {
+            // Without HAProxy's own messages, which have no time.
+            let objects = logs.access.lines().filter(|line| line.ends_with('}'));
+            logs.access = objects.collect::<Vec<_>>().join("\n");
+        }
+        all
     }
 
     /// The same logs with every one of these texts exchanged, in both.
@@ -259,14 +294,17 @@ fn fields_that_nobody_needs_may_be_missing() {
 /// The members of a JSON line the other way round.
 #[test]
 fn the_order_of_members_does_not_matter() {
-    for logs in Logs::all() {
+    for logs in Logs::all().into_iter().chain(Logs::json()) {
         let turn = |line: &str| {
-            let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+            // Behind what syslog puts before it.
+            let (prefix, object) = line.split_at(line.find('{').unwrap());
+            let members: BTreeMap<String, serde_json::Value> =
+                serde_json::from_str(object).unwrap_or_else(|error| panic!("{line}: {error}"));
             let members = members.iter().rev();
             let members = members.map(|(key, value)| format!("{:?}: {value}", key));
-            format!("{{ {} }}", members.collect::<Vec<_>>().join(" , "))
+            format!("{prefix}{{ {} }}", members.collect::<Vec<_>>().join(" , "))
         };
-        if logs.access.starts_with('{') {
+        if logs.access.lines().all(|line| line.ends_with('}')) {
             let lines: Vec<String> = logs.access.lines().map(turn).collect();
             let other = Logs {
                 access: lines.join("\n"),
@@ -274,5 +312,39 @@ fn the_order_of_members_does_not_matter() {
             };
             check(&logs, &other, "another order of members");
         }
+    }
+}
+
+#[test]
+fn members_that_the_format_does_not_have_are_passed_over() {
+    for logs in Logs::json() {
+        for (from, to) in [
+            (",\"status\"", ",\"zone\":\"a,b\",\"status\""),
+            ("\"}", "\",\"zone\":\"b\"}"),
+            ("{\"time", "{\"x\":{\"status\":1},\"time"),
+        ] {
+            check(&logs, &logs.with(&[(from, to)]), "a member more");
+        }
+    }
+}
+
+#[test]
+fn the_preset_reads_members_of_peoples_own() {
+    for logs in Logs::json() {
+        let preset = Logs {
+            format: "json".to_owned(),
+            ..logs.with(&[])
+        };
+        let (expected, got) = (logs.said(), preset.said());
+        for (line, (expected, got)) in logs.access.lines().zip(expected.iter().zip(&got)) {
+            assert_eq!(expected, got, "{}: {line}", logs.kind);
+        }
+        let is_unparsed = |said: &&Said| said.kind == Some(LineKind::Unparsed);
+        assert_eq!(got.iter().find(is_unparsed), None, "{}", logs.kind);
+        assert!(
+            got.len() > 200 && got.len() == expected.len(),
+            "{}",
+            logs.kind
+        );
     }
 }

@@ -213,9 +213,14 @@ fn render(kind: Kind, request: &Request, line: &mut String) -> std::fmt::Result 
     )?;
     if kind == Kind::Recommended {
         let (sent, minted) = (or_dash(&request.sent), or_dash(&request.minted));
+        let content_type = match (*method, &**uri, status) {
+            ("GET", "/mcp", 200) => "text/event-stream",
+            ("POST", ..) => "application/json",
+            _ => "text/html",
+        };
         write!(
             line,
-            r#" conn={connection} completion="{ok}" rt={took}.{took_fraction:03} upstream="{upstream}" us_status="{status}" uht="0.004" sid="{sent}" up_sid="{minted}""#
+            r#" conn={connection} completion="{ok}" rt={took}.{took_fraction:03} upstream="{upstream}" us_status="{status}" uht="0.004" sid="{sent}" up_sid="{minted}" mcp="-" ct="{content_type}" uct="0.000""#
         )?;
     }
     line.write_char('\n')

@@ -172,7 +172,7 @@ fn nginx_error(
     match line.subject {
         Subject::Request(entry) => join.entry(now, line.at, &entry, out),
         Subject::WorkerDrains => join.worker_drains(),
-        Subject::WorkerGone => join.worker_gone(now),
+        Subject::WorkerGone => join.worker_gone(now, line.at),
         Subject::Other => {}
     }
     Ok(())

@@ -16,12 +16,14 @@ pub mod caddy;
 mod envelope;
 pub mod envoy;
 pub mod event;
+pub mod fit;
 mod format_error;
 pub mod haproxy;
 pub(crate) mod held;
 mod joiner;
 mod json;
 mod key;
+mod keyed;
 pub mod nginx;
 pub mod reader;
 pub mod rules;
@@ -222,6 +224,11 @@ impl Format {
         }
     }
 }
+
+/// What a format cannot show that logs neither what a POST asks for nor what it is answered with: the
+/// streams of MCP 2026-07-28, and those of Streamable HTTP that answer a call.
+const POST_STREAMS: &str =
+    "not all streams that a POST opens are seen, unless streams.methods names POST";
 
 /// What is wrong with a line that does not have the format's shape.
 #[cold]

@@ -3,6 +3,7 @@
 //! Shared by the proxies whose formats are such strings. It does not know what a field means, nor how
 //! a proxy spells its fields.
 
+use super::keyed::{self, Name, Part};
 use super::{MAX_LINE, UnparsedKind};
 
 /// Longest text that is accepted for a format, in bytes.
@@ -75,6 +76,7 @@ pub(super) enum Shape {
 pub(super) struct Template<F> {
     prefix: Box<[u8]>,
     steps: Box<[Step<F>]>,
+    is_json: bool,
 }
 
 /// A field, and the text that follows it.
@@ -118,7 +120,37 @@ impl<F: Copy + PartialEq> Template<F> {
         Ok(Self {
             prefix: prefix.into(),
             steps: steps.into_iter().map(finish).collect(),
+            is_json: false,
         })
+    }
+
+    /// A field and nothing else.
+    pub(super) fn of_field(field: F) -> Self {
+        let (shape, until) = (Shape::Plain, Box::default());
+        Self {
+            prefix: Box::default(),
+            steps: [Step {
+                field,
+                shape,
+                until,
+            }]
+            .into(),
+            is_json: false,
+        }
+    }
+
+    /// The same for a JSON object as it is written: a member that the format does not have is not taken for
+    /// a part of the value before it.
+    pub(super) fn of_json(self) -> Self {
+        Self {
+            is_json: true,
+            ..self
+        }
+    }
+
+    /// The fields.
+    pub(super) fn fields(&self) -> impl Iterator<Item = F> {
+        self.steps.iter().map(|step| step.field)
     }
 
     /// Whether the field is in the format.
@@ -147,6 +179,9 @@ impl<F: Copy + PartialEq> Template<F> {
         let (last, steps) = self.steps.split_last().ok_or(UnparsedKind::Format)?;
         for step in steps {
             let (value, tail) = step.cut(rest).ok_or_else(damaged)?;
+            if self.is_json && find(value, b"\"", 0).is_some() {
+                return Err(damaged());
+            }
             take(step.field, value)?;
             rest = tail;
         }
@@ -194,6 +229,30 @@ impl<F> Step<F> {
             _ => value,
         }
     }
+}
+
+/// The members of the object that a format draws, each with what its value holds; none if it draws none.
+pub(super) fn members<F: Copy + PartialEq>(pieces: &[Piece<F>]) -> Vec<(Name, Template<F>)> {
+    let drawn = pieces.iter().map(|piece| match piece {
+        Piece::Literal(text) => keyed::Piece::Text(text),
+        Piece::Field(..) => keyed::Piece::Field,
+    });
+    let fields: Vec<_> = (pieces.iter())
+        .filter(|piece| matches!(piece, Piece::Field(..)))
+        .collect();
+    let piece = |part: &Part| match part {
+        Part::Text(text) => Some(Piece::Literal(text.clone())),
+        Part::Field(at) => match fields.get(*at)? {
+            Piece::Field(field, shape, at) => Some(Piece::Field(*field, *shape, *at)),
+            Piece::Literal(_) => None,
+        },
+    };
+    let template = |member: keyed::Member| {
+        let pieces = member.value.iter().filter_map(piece).collect();
+        Some((member.name, Template::of("", pieces).ok()?))
+    };
+    let members = keyed::members(drawn).unwrap_or_default();
+    members.into_iter().filter_map(template).collect()
 }
 
 /// The first place from `from` on where `until` stands, unless it is a quote that a backslash escapes.

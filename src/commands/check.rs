@@ -22,9 +22,7 @@ pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
 fn limits(config: &Config) -> impl Iterator<Item = String> {
     let of = |source: &LogSource| {
         let name = source.name.clone();
-        let no_error_log = (!source.has_error_log() && source.format.has_second_log())
-            .then(|| "no error log: most ends stay unknown".to_owned());
-        let limits = source.format.limits().into_iter().chain(no_error_log);
+        let limits = source.limits().into_iter();
         limits.map(move |limit| format!("log {name}: {limit}"))
     };
     config.logs.iter().flat_map(of)

@@ -107,6 +107,16 @@ impl LogSource {
             Input::Stdin => false,
         }
     }
+
+    /// What it cannot tell, and what to add: one sentence each. It is said at start, in `holter check` and on
+    /// the status page.
+    pub fn limits(&self) -> Vec<String> {
+        let mut limits = self.format.limits();
+        if self.format.has_second_log() && !self.has_error_log() {
+            limits.push("no error log: most ends stay unknown, unless its lines come with the access log's (a container's output)".to_owned());
+        }
+        limits
+    }
 }
 
 /// Where the lines of a log source come from.

@@ -69,6 +69,25 @@ pub struct Lines {
     pub unparsed: u64,
     /// By what is wrong with them.
     pub unparsed_by_kind: Vec<Kind>,
+    /// The first that is not understood; absent where all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_unparsed: Option<Place>,
+}
+
+impl Lines {
+    /// Whether the format is hardly the one that these lines are written in.
+    pub fn are_mostly_unparsed(&self) -> bool {
+        2 * self.unparsed > self.total
+    }
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file's name, as given.
+    pub file: String,
+    /// The line's number in it, from 1.
+    pub line: u64,
 }
 
 /// A kind of damage, and how often.
@@ -198,8 +217,8 @@ impl Report {
     pub fn new(tally: &Tally, context: Context) -> Self {
         let (requests, misses) = tally.affinity();
         Self {
+            lines: lines(tally, &context.files),
             files: context.files,
-            lines: lines(tally),
             error_lines: context.has_error_log.then_some(ErrorLines {
                 total: tally.error_lines,
                 unparsed: tally.error_unparsed,
@@ -224,7 +243,7 @@ impl Report {
     }
 }
 
-fn lines(tally: &Tally) -> Lines {
+fn lines(tally: &Tally, files: &[File]) -> Lines {
     use crate::access_log::event::LineKind;
     let kind = |(kind, count): (crate::access_log::UnparsedKind, u64)| Kind {
         kind: kind.as_str(),
@@ -237,6 +256,12 @@ fn lines(tally: &Tally) -> Lines {
         ignored: tally.kinds.of(LineKind::Ignored),
         unparsed: tally.kinds.of(LineKind::Unparsed),
         unparsed_by_kind: tally.unparsed.seen().map(kind).collect(),
+        first_unparsed: tally.first_unparsed.map(|(at, line)| Place {
+            file: files
+                .get(at)
+                .map_or_else(String::new, |file| file.file.clone()),
+            line,
+        }),
     }
 }
 

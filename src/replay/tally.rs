@@ -67,6 +67,8 @@ pub struct Tally {
     pub kinds: Counts<LineKind>,
     /// Access lines that were not understood, by what is wrong with them.
     pub unparsed: Counts<UnparsedKind>,
+    /// The first of them: its file's index, and its number there.
+    pub first_unparsed: Option<(usize, u64)>,
     /// Lines of the error log.
     pub error_lines: u64,
     /// Those of them that were not understood.
@@ -98,6 +100,7 @@ impl Default for Tally {
             by_reason: Reason::ALL.iter().map(ages).collect(),
             kinds: Counts::default(),
             unparsed: Counts::default(),
+            first_unparsed: None,
             error_lines: 0,
             error_unparsed: 0,
             reasons: Counts::default(),
@@ -113,9 +116,12 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts an access line.
-    pub fn access(&mut self, kind: LineKind) {
+    /// Counts an access line, which stands at this place.
+    pub fn access(&mut self, kind: LineKind, place: (usize, u64)) {
         self.kinds.add(kind);
+        if kind == LineKind::Unparsed {
+            self.first_unparsed.get_or_insert(place);
+        }
     }
 
     /// Counts what a line of this log gave.

@@ -64,6 +64,18 @@ fn files(report: &Report) -> String {
             format_args!("  not understood: {}", damage.join(", ")),
         );
     }
+    if let Some(first) = &lines.first_unparsed
+        && lines.are_mostly_unparsed()
+    {
+        line(
+            &mut text,
+            format_args!(
+                "  Most of these lines are not in the format that was given; the first is line {} of {}.\n  Is it what this proxy writes (--format, --log-format)?",
+                grouped(first.line),
+                first.file
+            ),
+        );
+    }
     if let Some(errors) = &report.error_lines {
         let (total, unparsed) = (grouped(errors.total), grouped(errors.unparsed));
         line(

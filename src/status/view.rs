@@ -94,6 +94,6 @@ pub fn source(metrics: &SourceMetrics, source: &LogSource, at: SystemTime) -> So
         affinity_misses,
         last_line_age_seconds: metrics.last_line().map(|line| (now - line).max(0.0)),
         lag_bytes: metrics.lag_bytes(),
-        notes: source.format.limits(),
+        notes: source.limits(),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use super::record::SourceRecorder;
 use crate::access_log::Format;
 use crate::access_log::event::Event;
+use crate::access_log::fit::Fit;
 use crate::access_log::reader::{Held, Reader};
 use crate::access_log::wrapping::{Output, Unwrapped};
 use crate::affinity::{DEFAULT_IDLE, DEFAULT_SESSIONS, Table};
@@ -28,6 +29,7 @@ pub(super) struct SourceReader {
     stderr: Log,
     recorder: SourceRecorder,
     events: Vec<Event>,
+    fit: Fit,
 }
 
 impl SourceReader {
@@ -48,6 +50,7 @@ impl SourceReader {
             },
             recorder,
             events: Vec::new(),
+            fit: Fit::default(),
         }
     }
 
@@ -85,7 +88,16 @@ impl SourceReader {
             _ => log,
         };
         match log {
-            Log::Access => drop(self.reader.access(now, &line, &mut self.events)),
+            Log::Access => {
+                let kind = self.reader.access(now, &line, &mut self.events);
+                if self.fit.line(kind) {
+                    let source = self.recorder.metrics.name();
+                    tracing::warn!(
+                        source,
+                        "most lines are not in the format that log_format names: no stream is seen in them"
+                    );
+                }
+            }
             Log::Error => self.reader.error(now, &line, &mut self.events),
         }
     }

@@ -12,7 +12,7 @@ pub(super) const NGINX_DIRECTIVE: &str =
 pub(super) const NGINX_SEEDS: [&str; 4] = [
     "$request_method $uri $args $upstream_addr $msec\nPOST /m sessionId=s a:1, b:1 : c:1 1.5\n",
     "3\n{\"msec\":1795168781.541,\"connection\":23,\"request_method\":\"GET\",\"request_uri\":\"/mcp\",\"status\":502,\"request_completion\":\"OK\",\"request_time\":0.000,\"upstream_addr\":\"a:1\",\"upstream_header_time\":\"-\",\"mcp_session_id\":\"e4\",\"upstream_mcp_session_id\":\"\",\"http_user_agent\":\"no\\\"de\"}\n",
-    "2\n1.1.1.1 - - [20/Nov/2026:09:59:41 +0000] \"GET /mcp HTTP/1.1\" 200 1 \"-\" \"node\" conn=1 completion=\"\" rt=147.081 upstream=\"10.42.1.9:8080\" us_status=\"200\" uht=\"0.004\" sid=\"17\" up_sid=\"-\"\n",
+    "2\n1.1.1.1 - - [20/Nov/2026:09:59:41 +0000] \"GET /mcp HTTP/1.1\" 200 1 \"-\" \"node\" conn=1 completion=\"\" rt=147.081 upstream=\"10.42.1.9:8080\" us_status=\"200\" uht=\"0.004\" sid=\"17\" up_sid=\"-\" mcp=\"-\" ct=\"text/event-stream\" uct=\"0.000\"\n",
     "$msec \"$request\" $status $upstream_addr $upstream_header_time $http_mcp_session_id $sent_http_mcp_session_id $http_user_agent\n1.5 \"POST /mcp HTTP/1.1\" 200 a:1 0.1 - s node\n1.5 \"POST /mcp HTTP/1.1\" 404 b:1 0.1 s - node\n1.5 \"GET / HTTP/1.1\" 200 b:1, a:1 -, 0.1 - - node\n1.5 \"POST /mcp HTTP/1.1\" 200 a:1 0.1 s - node\n",
 ];
 

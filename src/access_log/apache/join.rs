@@ -64,6 +64,9 @@ struct Facts {
     connection: Option<ClientConnection>,
     /// Certain that nothing was logged in the error log: `%L` is `-`.
     nothing_logged: bool,
+    /// Certain that something was: `%L` is an id.
+    #[serde(default)]
+    logged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -264,6 +267,9 @@ impl Facts {
         match (self.status, self.connection) {
             (Some(400..=499), _) => Reason::Http4xx,
             (Some(500..), _) => Reason::Http5xx,
+            // On HTTP/2 the stream to the client is reset when the upstream fails. Of a client that left,
+            // nothing is logged.
+            (_, Some(ClientConnection::Aborted)) if self.logged => Reason::Unknown,
             (_, Some(ClientConnection::Aborted)) => Reason::ClientClose,
             (_, Some(ClientConnection::Kept)) => Reason::ServerClose,
             (_, Some(ClientConnection::Closed)) if self.nothing_logged => Reason::ServerClose,
@@ -339,6 +345,7 @@ impl Stream {
                 status: record.status,
                 connection: record.client_connection,
                 nothing_logged: record.error_id == Some(b"-"),
+                logged: id.is_some(),
             },
             client: record.client.map(|client| key.hash(client)),
             port: record.client_port,

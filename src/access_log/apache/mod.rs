@@ -4,6 +4,7 @@
 //! that allocates nothing. Sources: Apache's manual, `mod_log_config` (formats; values are escaped
 //! with backslashes) and `core` (`ErrorLogFormat`). It does not know what a stream is.
 
+mod cut;
 mod directive;
 pub mod error;
 mod format_error;
@@ -14,9 +15,9 @@ mod time;
 pub use format_error::FormatError;
 pub(crate) use item::address;
 
-use super::nginx::scan::{self, Shape};
-use super::{MAX_LINE, Record, UnparsedKind, damage};
-use directive::Piece;
+use super::keyed::{Keys, Name};
+use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind};
+use cut::Cut;
 use item::Item;
 use time::Moment;
 
@@ -37,27 +38,59 @@ const VHOST_COMBINED: &str = r#"%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{U
 /// All that Holter can use, for whoever wants JSON: to be pasted into Apache's configuration.
 const JSON: &str = r#"LogFormat "{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t\",\"client\":\"%a\",\"client_port\":%{remote}p,\"method\":\"%m\",\"uri\":\"%U%q\",\"status\":%>s,\"duration_us\":%D,\"connection\":\"%X\",\"bytes\":%B,\"worker\":\"%{BALANCER_WORKER_NAME}e\",\"mcp_session_id\":\"%{Mcp-Session-Id}i\",\"resp_mcp_session_id\":\"%{Mcp-Session-Id}o\",\"mcp_method\":\"%{Mcp-Method}i\",\"content_type\":\"%{Content-Type}o\",\"log_id\":\"%L\",\"user_agent\":\"%{User-Agent}i\"}" holter_json"#;
 
+/// Keys of `json` beside its own, and what they hold.
+const KEYS: [(&str, &str); 28] = [
+    ("timestamp", "%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t"),
+    ("@timestamp", "%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t"),
+    ("remote_addr", "%a"),
+    ("remote_host", "%h"),
+    ("client_ip", "%a"),
+    ("cport", "%{remote}p"),
+    ("remote_port", "%{remote}p"),
+    ("request", "%r"),
+    ("request_method", "%m"),
+    ("path", "%U"),
+    ("url", "%U%q"),
+    ("request_uri", "%U%q"),
+    ("query", "%q"),
+    ("query_string", "%q"),
+    ("status_code", "%>s"),
+    ("duration_ms", "%{ms}T"),
+    ("request_time_us", "%D"),
+    ("conn_status", "%X"),
+    ("connection_status", "%X"),
+    ("balancer_worker_name", "%{BALANCER_WORKER_NAME}e"),
+    ("upstream", "%{BALANCER_WORKER_NAME}e"),
+    ("error_log_id", "%L"),
+    ("http_mcp_session_id", "%{Mcp-Session-Id}i"),
+    ("upstream_mcp_session_id", "%{Mcp-Session-Id}o"),
+    ("http_mcp_method", "%{Mcp-Method}i"),
+    ("resp_content_type", "%{Content-Type}o"),
+    ("http_user_agent", "%{User-Agent}i"),
+    ("ua", "%{User-Agent}i"),
+];
+
 /// A compiled `LogFormat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
-    prefix: Box<[u8]>,
-    steps: Box<[Step]>,
+    /// The whole line, as written.
+    line: Cut,
+    /// The same by key, if the line is a JSON object.
+    keys: Option<Keys<Cut>>,
 }
 
-/// One directive, how its value ends, and the text that follows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
-    item: Item,
-    name: Box<str>,
-    width: Option<usize>,
-    until: Box<[u8]>,
+/// A line that is being read.
+#[derive(Debug, Default)]
+struct Reading<'a> {
+    record: Record<'a>,
+    moment: Moment,
 }
 
 /// What a format may lack: the directive that supplies it, which items count, what is lost.
 type Need = (&'static str, fn(&Item) -> bool, &'static str);
 
 /// What is needed for everything that Apache's logs can tell.
-const NEEDED: [Need; 8] = [
+const NEEDED: [Need; 9] = [
     (
         "%X",
         |item| matches!(item, Item::ClientConnection),
@@ -98,6 +131,11 @@ const NEEDED: [Need; 8] = [
         |item| matches!(item, Item::Time(part) if part.tells()),
         "requests of one connection can be mistaken for each other",
     ),
+    (
+        "%{Content-Type}o or %{Mcp-Method}i",
+        |item| matches!(item, Item::ContentType | Item::McpMethod),
+        POST_STREAMS,
+    ),
 ];
 
 impl Format {
@@ -107,20 +145,28 @@ impl Format {
     /// The first problem, and what was expected.
     pub fn compile(text: &str) -> Result<Self, FormatError> {
         let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
+        let is_json = preset.is_some_and(|(name, _)| *name == "json");
         let text = preset.map_or(text, |(_, format)| format);
-        let (prefix, steps) = steps(directive::pieces(text)?)?;
-        if !names_a_request(&steps) {
+        let pieces = directive::pieces(text)?;
+        let mut members = cut::members(&pieces)?;
+        let line = Cut::new(pieces, !members.is_empty())?;
+        if !names_a_request(&line) {
             return Err(FormatError::NoRequest);
         }
-        Ok(Self {
-            prefix,
-            steps: steps.into(),
-        })
+        if is_json {
+            for (key, format) in KEYS {
+                let value = Cut::new(directive::pieces(format)?, false)?;
+                members.push((Name::anywhere(key), value));
+            }
+        }
+        let of_request = |cut: &Cut| cut.has(&Item::Request) || cut.has(&Item::Method);
+        let keys = (!members.is_empty()).then(|| Keys::new(members, of_request));
+        Ok(Self { line, keys })
     }
 
     /// What this format cannot tell, and what to add to it: one sentence each.
     pub fn limits(&self) -> Vec<String> {
-        let lacks = |is: fn(&Item) -> bool| !self.steps.iter().any(|step| is(&step.item));
+        let lacks = |is: fn(&Item) -> bool| !self.line.items().any(is);
         (NEEDED.iter())
             .filter(|(_, is, _)| lacks(*is))
             .map(|(directive, _, effect)| format!("{directive} is not logged: {effect}"))
@@ -135,80 +181,24 @@ impl Format {
         if line.len() > MAX_LINE {
             return Err(UnparsedKind::TooLong);
         }
-        let (mut record, mut moment) = (Record::default(), Moment::default());
-        let mut rest = (line.strip_prefix(&*self.prefix)).ok_or_else(|| damage(line))?;
-        let (last, steps) = self.steps.split_last().ok_or(UnparsedKind::Format)?;
-        for step in steps {
-            let (value, tail) = step.value(rest).ok_or_else(|| damage(line))?;
-            step.item.read(value, &mut record, &mut moment)?;
-            rest = tail;
+        let mut reading = Reading::default();
+        let outcome = self.line.read(line, &mut reading);
+        match (outcome, &self.keys) {
+            // An object whose members stand in another order, or of which there are more or fewer.
+            (Err(_), Some(keys)) => {
+                reading = Reading::default();
+                keys.read(line, |value, raw| value.read(raw, &mut reading))?;
+            }
+            (outcome, _) => outcome?,
         }
-        let value = (rest.strip_suffix(&*last.until)).ok_or_else(|| damage(line))?;
-        last.item.read(value, &mut record, &mut moment)?;
+        let Reading { mut record, moment } = reading;
         put_in_time(&mut record, &moment);
         Ok(record)
     }
 }
 
-impl Step {
-    /// The value at the start of `rest`, and what follows it and the text behind it.
-    fn value<'a>(&self, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let end = match (self.width, &self.item) {
-            // A moment that could not be told is `-`.
-            (Some(width), _) if !rest.starts_with(b"-") || width == 1 => width,
-            (_, Item::Request) => scan::end(rest, Shape::of("request", &self.until), &self.until)?,
-            _ => scan::end(rest, Shape::Plain, &self.until)?,
-        };
-        let (value, tail) = rest.split_at_checked(end)?;
-        Some((value, tail.strip_prefix(&*self.until)?))
-    }
-}
-
-/// Cuts the format into the literal before the first directive, and the steps.
-fn steps(pieces: Vec<Piece>) -> Result<(Box<[u8]>, Vec<Step>), FormatError> {
-    let mut prefix = Box::default();
-    let mut steps: Vec<Step> = Vec::new();
-    for piece in pieces {
-        match (piece, steps.last_mut()) {
-            (Piece::Literal(text), None) => prefix = text.into_bytes().into(),
-            (Piece::Literal(text), Some(step)) => step.until = text.into_bytes().into(),
-            (Piece::Directive { argument, name }, last) => {
-                let item = Item::of(&name, argument.as_deref());
-                let adjacent = last.filter(|last| last.until.is_empty());
-                match adjacent {
-                    Some(last) if last.is_path_before(&item) => last.item = Item::Target,
-                    Some(last) if last.width.is_none() => {
-                        return Err(FormatError::Adjacent(last.name.to_string()));
-                    }
-                    _ => steps.push(Step::of(item, name)),
-                }
-            }
-        }
-    }
-    if steps.is_empty() {
-        return Err(FormatError::NoDirective);
-    }
-    Ok((prefix, steps))
-}
-
-impl Step {
-    fn of(item: Item, name: String) -> Self {
-        Self {
-            width: item.width(),
-            item,
-            name: name.into(),
-            until: Box::default(),
-        }
-    }
-
-    /// `%U%q` is one value: the query brings its own `?`.
-    fn is_path_before(&self, next: &Item) -> bool {
-        self.item == Item::Path && *next == Item::Query
-    }
-}
-
-fn names_a_request(steps: &[Step]) -> bool {
-    let has = |item: Item| steps.iter().any(|step| step.item == item);
+fn names_a_request(line: &Cut) -> bool {
+    let has = |item: Item| line.has(&item);
     has(Item::Request) || (has(Item::Method) && (has(Item::Path) || has(Item::Target)))
 }
 

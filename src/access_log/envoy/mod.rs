@@ -6,19 +6,17 @@
 
 mod ending;
 mod operator;
+mod pasted;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
-use super::json::{Members, Value};
+use super::keyed::{Keys, Name};
 use super::target::read_target;
-use super::template::{MAX_FORMAT, Template, TemplateError, damage};
-use super::{MAX_LINE, Record, Stamp, UnparsedKind, value};
+use super::template::{self, MAX_FORMAT, Template, TemplateError};
+use super::{POST_STREAMS, Record, Stamp, UnparsedKind, value};
 use ending::End;
 use operator::Field;
+use pasted::Pasted;
 
 /// Text formats known by name; a third name is `json`.
 const PRESETS: [(&str, &str); 2] = [("default", DEFAULT), ("istio", ISTIO)];
@@ -40,8 +38,35 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Shape {
     Text(Template<Field>),
-    /// Keys of the object, with what they hold.
-    Json(Vec<(Box<str>, Field)>),
+    Json(Keys<Template<Field>>),
+}
+
+impl Shape {
+    fn of_members(members: Vec<(Name, Template<Field>)>) -> Self {
+        Self::Json(Keys::new(members, |value| value.has(Field::Method)))
+    }
+
+    /// Of a text format, which may draw a JSON object.
+    fn of_text(text: &str) -> Result<Self, TemplateError> {
+        // A format ends with a line feed, written as `\n` in YAML, and lines come without.
+        let bare = text.trim_end();
+        let bare = bare.strip_suffix("\\n").unwrap_or(bare);
+        let pieces = operator::pieces(bare)?;
+        if let Some(at) = bare.trim_start().find('\n') {
+            let at = text.chars().take_while(|char| char.is_whitespace()).count()
+                + bare
+                    .trim_start()
+                    .get(..at)
+                    .map_or(0, |before| before.chars().count());
+            let problem = "a line break; expected a format of one line, or the map of json_format with one key: \"%OPERATOR%\" a line, all indented alike";
+            return Err(TemplateError::at(text, at, problem));
+        }
+        let members = template::members(&pieces);
+        if !members.is_empty() {
+            return Ok(Self::of_members(members));
+        }
+        Template::of(text, pieces).map(Self::Text)
+    }
 }
 
 /// A line that is being read.
@@ -54,7 +79,7 @@ struct Line<'a> {
 
 impl Format {
     /// Compiles a preset's name (`default`, `istio`, `json`), a text format string, or a JSON format
-    /// as Envoy's configuration has it: `{"key": "%OPERATOR%", …}`.
+    /// as Envoy's configuration has it, in JSON or YAML: `{"key": "%OPERATOR%", …}`.
     ///
     /// # Errors
     /// The place of the first problem, and what was expected there.
@@ -71,16 +96,14 @@ impl Format {
             return Err(TemplateError::at(text, 0, problem));
         }
         let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
-        let shape = match (preset, json_format(text)) {
-            (Some((_, format)), _) => Shape::Text(Template::of(text, operator::pieces(format)?)?),
-            (None, _) if text.trim() == "json" => Shape::Json(operator::keys()),
-            (None, Some(keys)) => Shape::Json(keys),
-            (None, None) => {
-                // A format ends with a line feed, written as `\n` in YAML, and lines come without.
-                let bare = text.trim_end();
-                let bare = bare.strip_suffix("\\n").unwrap_or(bare);
-                Shape::Text(Template::of(text, operator::pieces(bare)?)?)
-            }
+        let shape = match preset {
+            Some((_, format)) => Shape::of_text(format)?,
+            None if text.trim() == "json" => Shape::of_members(operator::keys()),
+            None => match Pasted::of(text) {
+                Pasted::Members(members) => Shape::of_members(members),
+                Pasted::Inner(format) => Shape::of_text(&format)?,
+                Pasted::Text => Shape::of_text(text)?,
+            },
         };
         let format = Self {
             shape,
@@ -101,7 +124,9 @@ impl Format {
         let mut read = Line::default();
         let outcome = match &self.shape {
             Shape::Text(template) => template.read(line, |field, raw| take(field, raw, &mut read)),
-            Shape::Json(keys) => read_json(keys, line, &mut read),
+            Shape::Json(keys) => keys.read(line, |value, raw| {
+                value.read(raw, |field, raw| take(field, raw, &mut read))
+            }),
         };
         match outcome {
             Ok(()) => Ok(read.finish()),
@@ -149,72 +174,20 @@ impl Format {
             ),
         ];
         let missing = limits.into_iter().filter(|(field, _)| !self.has(*field));
-        missing.map(|(_, limit)| limit.to_owned()).collect()
+        let mut limits: Vec<String> = missing.map(|(_, limit)| limit.to_owned()).collect();
+        if !(self.has(Field::ContentType) || self.has(Field::McpMethod)) {
+            limits.push(format!(
+                "%RESP(CONTENT-TYPE)% or %REQ(MCP-METHOD)% is not logged: {POST_STREAMS}"
+            ));
+        }
+        limits
     }
 
     fn has(&self, field: Field) -> bool {
         match &self.shape {
             Shape::Text(template) => template.has(field),
-            Shape::Json(keys) => keys.iter().any(|(_, found)| *found == field),
+            Shape::Json(keys) => keys.values().any(|value| value.has(field)),
         }
-    }
-}
-
-/// A value of a JSON format.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Node {
-    Text(String),
-    Nested(BTreeMap<String, Self>),
-    Constant(IgnoredAny),
-}
-
-/// The keys of a JSON format, if the text is one; of a nested object, those one level down.
-fn json_format(text: &str) -> Option<Vec<(Box<str>, Field)>> {
-    let format: BTreeMap<String, Node> = serde_json::from_str(text).ok()?;
-    let mut keys = Vec::new();
-    for (key, node) in &format {
-        match node {
-            Node::Text(value) => keys.push((Box::from(&**key), Field::of_value(value))),
-            Node::Nested(nodes) => keys.extend(nodes.iter().filter_map(|(key, node)| match node {
-                Node::Text(value) => Some((Box::from(&**key), Field::of_value(value))),
-                Node::Nested(_) | Node::Constant(_) => None,
-            })),
-            Node::Constant(_) => {}
-        }
-    }
-    Some(keys)
-}
-
-fn read_json<'a>(
-    keys: &[(Box<str>, Field)],
-    line: &'a [u8],
-    read: &mut Line<'a>,
-) -> Result<(), UnparsedKind> {
-    if line.len() > MAX_LINE {
-        return Err(UnparsedKind::TooLong);
-    }
-    for member in Members::of(line) {
-        let (key, found) = member.map_err(|_| damage(line))?;
-        read_member(keys, key, found, read)?;
-        for member in found.members() {
-            let (key, found) = member?;
-            read_member(keys, key, found, read)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_member<'a>(
-    keys: &[(Box<str>, Field)],
-    key: &[u8],
-    found: Value<'a>,
-    read: &mut Line<'a>,
-) -> Result<(), UnparsedKind> {
-    let known = keys.iter().find(|(known, _)| known.as_bytes() == key);
-    match (known, found.letters()) {
-        (Some((_, field)), Some(raw)) if raw != b"null" => take(*field, raw, read),
-        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Names and grammar: Envoy's manual, "Access logging", "Command operators". Those that are not listed
 //! are skipped. It does not know where a value ends in a line, nor what a line means.
 
-use crate::access_log::template::{Letter, Piece, Shape, TemplateError};
+use crate::access_log::keyed::Name;
+use crate::access_log::template::{Letter, Piece, Shape, Template, TemplateError};
 
 /// An operator that fills a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +90,9 @@ const KEYS: [(&str, Field); 33] = [
 ];
 
 /// The default keys, with what they hold.
-pub(super) fn keys() -> Vec<(Box<str>, Field)> {
+pub(super) fn keys() -> Vec<(Name, Template<Field>)> {
     KEYS.iter()
-        .map(|(key, field)| (Box::from(*key), *field))
+        .map(|(key, field)| (Name::anywhere(key), Template::of_field(*field)))
         .collect()
 }
 
@@ -139,14 +140,6 @@ impl Field {
             () if has("content-type") => Self::ContentType,
             () if has("x-envoy-upstream-service-time") => Self::UntilHeaders,
             () => Self::Other,
-        }
-    }
-
-    /// What the value of a key in a JSON format holds: one operator and nothing else.
-    pub(super) fn of_value(value: &str) -> Self {
-        match &*pieces(value).unwrap_or_default() {
-            [Piece::Field(field, _, _)] => *field,
-            _ => Self::Other,
         }
     }
 }

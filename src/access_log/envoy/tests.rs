@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access_log::MAX_LINE;
 use crate::reason::Reason;
 
 const LINE: &str = r#"[2026-11-20T10:04:37.789Z] "GET /mcp?a=b HTTP/1.1" 200 UPE 96 137 1001 0 "10.0.0.9" "node" "7aa9" "mcp.example.com" "10.0.0.1:80""#;
@@ -127,9 +128,49 @@ fn a_pasted_json_format_names_its_keys() {
         method: Some(b"GET"),
         path: Some(b"/mcp"),
         session_sent: Some(b"id"),
+        duration: Some(Duration::from_millis(1)),
         ..Record::default()
     };
     assert_eq!(record, expected);
+}
+
+#[test]
+fn a_map_of_yaml_is_the_map_of_json() {
+    let flat = "ts: \"%START_TIME%\"\nm: '%REQ(:METHOD)%'\np: \"%REQ(:PATH)%\"\ncode: \"%RESPONSE_CODE%\"\nn: 1\nend:\n  why: \"%RESPONSE_CODE_DETAILS%\"\n";
+    let json = r#"{"ts":"%START_TIME%","m":"%REQ(:METHOD)%","p":"%REQ(:PATH)%","code":"%RESPONSE_CODE%","n":1,"end":{"why":"%RESPONSE_CODE_DETAILS%"}}"#;
+    let indented: String = flat.lines().map(|line| format!("      {line}\n")).collect();
+    for text in [
+        flat,
+        &*indented,
+        &format!("log_format:\n  json_format:\n{indented}"),
+    ] {
+        assert_eq!(compile(text), compile(json), "{text}");
+    }
+    let line = r#"{"code":200,"end":{"why":"via_upstream"},"m":"GET","n":1,"p":"/mcp","ts":"2026-11-20T10:04:37.789Z"}"#;
+    let format = compile(flat);
+    let record = parse(&format, line);
+    assert_eq!(record.verdict, Some(Reason::ServerClose));
+    assert_eq!(
+        (record.path, record.started),
+        (Some(&b"/mcp"[..]), common().started)
+    );
+    let text = format!("text_format_source:\n  inline_string: '{DEFAULT}\\n'\n");
+    assert_eq!(compile(&text), compile("default"));
+}
+
+#[test]
+fn a_text_format_that_draws_an_object_is_read_by_key() {
+    let format = compile(
+        r#"{"m":"%REQ(:METHOD)%","p":"%REQ(:PATH)%","s":%RESPONSE_CODE%,"t":%DURATION%}\n"#,
+    );
+    let record = parse(
+        &format,
+        r#"{"t": 1001, "s": 404, "p": "/mcp?a=b", "m": "GET"}"#,
+    );
+    assert_eq!(
+        (record.status, record.duration, record.query),
+        (Some(404), common().duration, common().query)
+    );
 }
 
 #[test]
@@ -233,6 +274,13 @@ fn bad_formats_are_pointed_at() {
         ("%REQ(:PATH)", 1, 1, "not an operator"),
         ("a %", 1, 3, "not an operator"),
         ("%REQ(:METHOD)%%REQ(:PATH)%", 1, 15, "nothing between"),
+        ("%REQ(:METHOD)%\n%REQ(:PATH)%", 1, 15, "a line break"),
+        (
+            "m: \"%REQ(:METHOD)%\"\n  p: \"%REQ(:PATH)%\"",
+            1,
+            20,
+            "a line break",
+        ),
         ("%RESPONSE_CODE%", 1, 1, "no request"),
         ("{\"a\":\"%RESPONSE_CODE%\"}", 1, 1, "no request"),
     ] {
@@ -262,7 +310,11 @@ fn limits_name_what_is_missing() {
         ("json", &[][..]),
         (
             "istio",
-            &["%REQ(MCP-SESSION-ID)%", "%RESP(MCP-SESSION-ID)%"],
+            &[
+                sessions,
+                "%RESP(MCP-SESSION-ID)%",
+                "%RESP(CONTENT-TYPE)% or",
+            ],
         ),
         (
             "default",
@@ -270,6 +322,7 @@ fn limits_name_what_is_missing() {
                 "%RESPONSE_CODE_DETAILS%",
                 sessions,
                 "%RESP(MCP-SESSION-ID)%",
+                "%RESP(CONTENT-TYPE)% or",
             ],
         ),
     ] {

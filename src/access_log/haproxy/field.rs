@@ -4,7 +4,80 @@
 //! are not listed are skipped. It does not know how a format string is written, nor what a line means.
 
 use super::setup::Captures;
-use crate::access_log::template::Shape;
+use crate::access_log::keyed::Name;
+use crate::access_log::template::{Shape, Template};
+
+/// Keys of `json`: what HAProxy's manual calls the variables, and what else people do. (`ci`, `cp` and others
+/// that fill no field are not among them.)
+const KEYS: [(&str, Field); 61] = [
+    ("time", Field::TimeNaive),
+    ("date_time", Field::TimeNaive),
+    ("request_date", Field::TimeNaive),
+    ("tr", Field::TimeNaive),
+    ("t", Field::TimeNaive),
+    ("T", Field::TimeZoned),
+    ("Tl", Field::TimeZoned),
+    ("trg", Field::TimeZoned),
+    ("trl", Field::TimeZoned),
+    ("Ts", Field::TimeUnix),
+    ("timestamp", Field::TimeUnix),
+    ("Ta", Field::Duration),
+    ("duration_ms", Field::Duration),
+    ("time_active", Field::Duration),
+    ("Tt", Field::Total),
+    ("time_total", Field::Total),
+    ("ST", Field::Status),
+    ("status", Field::Status),
+    ("status_code", Field::Status),
+    ("tsc", Field::State),
+    ("ts", Field::State),
+    ("term", Field::State),
+    ("termination_state", Field::State),
+    ("s", Field::Server),
+    ("srv", Field::Server),
+    ("server", Field::Server),
+    ("server_name", Field::Server),
+    ("srv_addr", Field::ServerAddress),
+    ("server_addr", Field::ServerAddress),
+    ("rc", Field::Retries),
+    ("retries", Field::Retries),
+    ("r", Field::Request),
+    ("request", Field::Request),
+    ("http_request", Field::Request),
+    ("HM", Field::Method),
+    ("method", Field::Method),
+    ("http_method", Field::Method),
+    ("HU", Field::Target),
+    ("HP", Field::Target),
+    ("HPO", Field::Target),
+    ("path", Field::Target),
+    ("uri", Field::Target),
+    ("url", Field::Target),
+    ("http_uri", Field::Target),
+    ("http_path", Field::Target),
+    ("HQ", Field::Query),
+    ("query", Field::Query),
+    ("http_query", Field::Query),
+    ("hr", Field::RequestCaptures),
+    ("hs", Field::ResponseCaptures),
+    ("mcp_session_id", Field::SessionSent),
+    ("req_mcp_session_id", Field::SessionSent),
+    ("resp_mcp_session_id", Field::SessionMinted),
+    ("res_mcp_session_id", Field::SessionMinted),
+    ("upstream_mcp_session_id", Field::SessionMinted),
+    ("user_agent", Field::Agent),
+    ("ua", Field::Agent),
+    ("content_type", Field::ContentType),
+    ("resp_content_type", Field::ContentType),
+    ("res_content_type", Field::ContentType),
+    ("mcp_method", Field::McpMethod),
+];
+
+/// The same as values to be read by key.
+pub(super) fn keys() -> impl Iterator<Item = (Name, Template<Field>)> {
+    let value = |(key, field)| (Name::anywhere(key), Template::of_field(field));
+    KEYS.into_iter().map(value)
+}
 
 /// What a capture holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +282,16 @@ impl Field {
             capture.answered()
         } else {
             capture.sent()
+        }
+    }
+
+    /// How exactly it names the upstream.
+    pub(super) fn exactness(self) -> u8 {
+        match self {
+            Self::ServerAddress => 3,
+            Self::BackendServer => 2,
+            Self::Server => 1,
+            _ => 0,
         }
     }
 

@@ -12,9 +12,10 @@ mod setup;
 
 use std::time::Duration;
 
+use super::keyed::Keys;
 use super::target::{read_query, read_request, read_target};
-use super::template::{Template, TemplateError};
-use super::{Record, Stamp, UnparsedKind, value};
+use super::template::{self, Template, TemplateError};
+use super::{POST_STREAMS, Record, Stamp, UnparsedKind, value};
 pub use setup::JSON;
 
 use ending::End;
@@ -25,6 +26,8 @@ use setup::{Captures, Setup};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     template: Template<Field>,
+    /// The same by key, if the line is a JSON object.
+    keys: Option<Keys<Template<Field>>>,
     captures: Option<Captures>,
     major: Option<u8>,
 }
@@ -36,6 +39,8 @@ struct Line<'a> {
     end: End,
     /// The phases up to the answer's headers: how many are read, and their milliseconds.
     phases: (u8, u64),
+    /// Which field gave the upstream.
+    upstream: Option<Field>,
 }
 
 impl Format {
@@ -47,18 +52,28 @@ impl Format {
     /// The place of the first problem, and what was expected there.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         let setup = Setup::of(text)?;
-        let pieces = scan::pieces(text, &setup.letters, setup.captures.as_ref())?;
-        let mut template = Template::of(text, pieces)?;
+        let scanned = scan::scan(text, &setup.letters, setup.captures.as_ref())?;
+        let mut members = template::members(&scanned.pieces);
+        let mut template = Template::of(text, scanned.pieces)?;
         let has = |field| template.has(field);
         if !(has(Field::Request) || has(Field::Method) && has(Field::Target)) {
             let problem = "no request in the format; expected %r, or %HM with %HU or %HP: without them no stream can be recognised";
             return Err(TemplateError::at(text, 0, problem));
         }
         leave_out_redundant(&mut template);
+        if !members.is_empty() {
+            template = template.of_json();
+        }
+        if setup.is_json {
+            members.extend(field::keys());
+        }
+        let is_request = |field| matches!(field, Field::Request | Field::Method);
+        let of_request = |value: &Template<Field>| value.fields().any(is_request);
         Ok(Self {
             template,
+            keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
             captures: setup.captures,
-            major: setup.major,
+            major: setup.major.or(scanned.is_of_3.then_some(3)),
         })
     }
 
@@ -68,16 +83,34 @@ impl Format {
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         let content = prefix::content(line);
-        let mut read = Line::default();
-        let outcome = (self.template).read(content, |field, raw| self.take(field, raw, &mut read));
-        match outcome {
-            Ok(()) => Ok(self.finish(read)),
+        match self
+            .as_written(content)
+            .or_else(|kind| self.by_key(content, kind))
+        {
+            Ok(read) => Ok(self.finish(read)),
             Err(_) if prefix::is_notice(content) => Ok(Record {
                 no_request: true,
                 ..Record::default()
             }),
             Err(kind) => Err(kind),
         }
+    }
+
+    /// Reads a line that has the format's shape.
+    fn as_written<'a>(&self, content: &'a [u8]) -> Result<Line<'a>, UnparsedKind> {
+        let mut read = Line::default();
+        (self.template).read(content, |field, raw| self.take(field, raw, &mut read))?;
+        Ok(read)
+    }
+
+    /// Reads one that has not for this reason, though it may be an object with the same members.
+    fn by_key<'a>(&self, content: &'a [u8], kind: UnparsedKind) -> Result<Line<'a>, UnparsedKind> {
+        let keys = self.keys.as_ref().ok_or(kind)?;
+        let mut read = Line::default();
+        keys.read(content, |value, raw| {
+            value.read(raw, |field, raw| self.take(field, raw, &mut read))
+        })?;
+        Ok(read)
     }
 
     /// What this format cannot tell, and what to add to it: one sentence each.
@@ -87,14 +120,25 @@ impl Format {
         let sent = has(Field::SessionSent) || has(Field::RequestCaptures);
         let minted = has(Field::SessionMinted) || has(Field::ResponseCaptures);
         let agent = has(Field::Agent) || has(Field::RequestCaptures);
+        let captured = |captures: &Captures| {
+            has(Field::ResponseCaptures) && captures.response.contains(&Capture::ContentType)
+                || has(Field::RequestCaptures) && captures.request.contains(&Capture::McpMethod)
+        };
+        let post_streams = has(Field::ContentType)
+            || has(Field::McpMethod)
+            || self.captures.as_ref().is_some_and(captured);
+        let no_post_streams = format!(
+            "neither Content-Type is captured from answers nor Mcp-Method from requests: {POST_STREAMS}"
+        );
         let guessed = self.captures.is_none()
             && (has(Field::RequestCaptures) || has(Field::ResponseCaptures));
         [
             (!has(Field::State), "%tsc is not logged: why a stream ended cannot be told"),
-            (!has(Field::Duration), "%Ta is not logged: streams have no lifetime"),
+            (!(has(Field::Duration) || has(Field::Total)), "%Ta is not logged: streams have no lifetime"),
             (!upstream.into_iter().any(has), "%b/%s is not logged: neither replicas nor session affinity can be told"),
             (!(sent && minted), "Mcp-Session-Id is not captured from requests and answers: session affinity cannot be told"),
             (!agent, "User-Agent is not captured: Holter's own canaries cannot be left out"),
+            (!post_streams, &*no_post_streams),
             (guessed, "the captures are not declared: only the first of each side is taken for Mcp-Session-Id, where it looks like an id; add the lines `capture request header …` of haproxy.cfg to log_format"),
             (self.major.is_none(), "HAProxy's version is not given: from 3.0 on, a silent stream cut by `timeout server` is logged as the client's end; add the line `HAProxy version 3.0` to log_format"),
         ]
@@ -115,7 +159,9 @@ impl Format {
             Field::RequestCaptures | Field::ResponseCaptures => self.captured(field, raw, line),
             // Written as -1 where it does not apply.
             _ if raw == b"-1" => {}
-            Field::Duration => {
+            // The time before the request is in it: second best.
+            Field::Total if line.record.duration.is_some() => {}
+            Field::Duration | Field::Total => {
                 let digits = raw.strip_prefix(b"+");
                 line.end.early |= digits.is_some();
                 let millis = value::integer(digits.unwrap_or(raw)).ok_or(number)?;
@@ -148,10 +194,11 @@ impl Format {
 
     /// Reads `{a|b}`. (HAProxy writes a brace or bar inside a value as `#` and hexadecimal digits.)
     fn captured<'a>(&self, field: Field, raw: &'a [u8], line: &mut Line<'a>) {
-        let inner = raw
-            .strip_prefix(b"{")
-            .and_then(|raw| raw.strip_suffix(b"}"));
-        let Some(inner) = inner else { return };
+        if raw.is_empty() {
+            return;
+        }
+        let inner = raw.strip_prefix(b"{").unwrap_or(raw);
+        let inner = inner.strip_suffix(b"}").unwrap_or(inner);
         // One group alone is the answer's, if requests' captures are known to be none.
         let answer = field == Field::ResponseCaptures
             || (self.captures.as_ref()).is_some_and(|captures| captures.request.is_empty());
@@ -219,7 +266,14 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
     match field {
         Field::State => line.end.state = raw.first_chunk().copied(),
         Field::Server | Field::BackendServer | Field::ServerAddress => {
-            record.upstream = Some(raw).filter(|raw| !raw.ends_with(b"<NOSRV>") && *raw != b"-:-");
+            let is_better = line
+                .upstream
+                .is_none_or(|known| known.exactness() <= field.exactness());
+            if is_better {
+                line.upstream = Some(field);
+                record.upstream =
+                    Some(raw).filter(|raw| !raw.ends_with(b"<NOSRV>") && *raw != b"-:-");
+            }
         }
         Field::Client => record.client = Some(raw),
         // An IPv6 address stands bare before its port.
@@ -246,15 +300,8 @@ fn take_text<'a>(field: Field, raw: &'a [u8], line: &mut Line<'a>) {
 /// Drops work whose result another variable gives better: of several that fill one field, the last
 /// one read would win, whichever it is.
 fn leave_out_redundant(template: &mut Template<Field>) {
-    let address = template.has(Field::ServerAddress);
-    let pair = template.has(Field::BackendServer);
     let whole = template.has(Field::Request);
-    let timed = template.has(Field::Duration);
     template.replace(|field| match field {
-        Field::BackendServer if address => Field::Other,
-        Field::Server if address || pair => Field::Other,
-        Field::Total if timed => Field::Other,
-        Field::Total => Field::Duration,
         Field::Method | Field::Target | Field::Query if whole => Field::Other,
         field => field,
     });

@@ -7,18 +7,28 @@ use super::field::Field;
 use super::setup::Captures;
 use crate::access_log::template::{Letter, Piece, Shape, TemplateError};
 
+/// A format string, cut.
+pub(super) struct Scanned {
+    pub(super) pieces: Vec<Piece<Field>>,
+    /// Only HAProxy 3.0 and later understand it: items have names.
+    pub(super) is_of_3: bool,
+}
+
 /// Cuts a format string into pieces.
-pub(super) fn pieces(
+pub(super) fn scan(
     text: &str,
     letters: &[Letter],
     captures: Option<&Captures>,
-) -> Result<Vec<Piece<Field>>, TemplateError> {
+) -> Result<Scanned, TemplateError> {
     let mut scan = Scan {
         text,
         rest: letters,
         quote: false,
+        json: false,
         literal: String::new(),
         pieces: Vec::new(),
+        named: Vec::new(),
+        is_of_3: false,
     };
     while let Some((letter, after)) = scan.rest.split_first() {
         scan.rest = after;
@@ -29,7 +39,24 @@ pub(super) fn pieces(
         }
     }
     scan.flush();
-    Ok(join(scan.pieces))
+    let is_of_3 = scan.is_of_3 || scan.json;
+    let pieces = match scan.json {
+        true => object(scan.named),
+        false => join(scan.pieces),
+    };
+    Ok(Scanned { pieces, is_of_3 })
+}
+
+/// The object that `%{+json}o` writes: of items with a name, and of nothing else (manual, "Custom log format").
+fn object(named: Vec<(String, Field, usize)>) -> Vec<Piece<Field>> {
+    let mut pieces = Vec::new();
+    for (name, field, at) in named {
+        let before = if pieces.is_empty() { "{" } else { "," };
+        pieces.push(Piece::Literal(format!("{before}\"{name}\":")));
+        pieces.push(Piece::Field(field, Shape::Plain, at));
+    }
+    pieces.push(Piece::Literal("}".to_owned()));
+    pieces
 }
 
 /// A format string that is being read.
@@ -38,8 +65,21 @@ struct Scan<'a> {
     rest: &'a [Letter],
     /// `%{+Q}o` was seen.
     quote: bool,
+    /// `%{+json}o` was seen.
+    json: bool,
     literal: String,
     pieces: Vec<Piece<Field>>,
+    /// Items with a name, and where they stand.
+    named: Vec<(String, Field, usize)>,
+    is_of_3: bool,
+}
+
+/// What flags ask for.
+#[derive(Default)]
+struct Flags {
+    /// Whether quotes are asked for or refused.
+    quote: Option<bool>,
+    json: bool,
 }
 
 impl Scan<'_> {
@@ -101,25 +141,31 @@ impl Scan<'_> {
         is
     }
 
-    /// What follows a `%`: `%%`, or `(NAME)`, `{FLAGS}`, and a name or an expression.
+    /// What follows a `%`: `%%`, or `(NAME:TYPE)`, `{FLAGS}`, and a variable's name or an expression.
     fn variable(&mut self, at: usize, captures: Option<&Captures>) -> Result<(), TemplateError> {
         if self.next_is('%') {
             self.literal.push('%');
             return Ok(());
         }
+        let mut name = None;
         if self.next_is('(') {
-            self.enclosed(at, ')')?;
+            let inner = self.enclosed(at, ')')?;
+            let (before, _type) = inner.split_once(':').unwrap_or((&inner, ""));
+            name = Some(before.to_owned()).filter(|name| !name.is_empty());
+            self.is_of_3 = true;
         }
-        let mut quote = self.quote;
+        let mut flags = Flags::default();
         if self.next_is('{') {
-            let flags = self.enclosed(at, '}')?;
-            quote = self.flags(at, &flags)?.unwrap_or(quote);
+            let inner = self.enclosed(at, '}')?;
+            flags = self.flags(at, &inner)?;
         }
+        let quote = flags.quote.unwrap_or(self.quote);
         if self.next_is('[') {
             let expression = self.enclosed(at, ']')?;
-            let field = Field::expressed(&expression, &label(&self.literal), captures);
+            let label = label(name.as_deref().unwrap_or(&self.literal));
+            let field = Field::expressed(&expression, &label, captures);
             let shape = if quote { Shape::Quoted } else { Shape::Plain };
-            self.push(field, shape, at);
+            self.push(name, field, shape, at);
             return Ok(());
         }
         match &*self.name() {
@@ -129,17 +175,19 @@ impl Scan<'_> {
             )),
             "o" => {
                 self.quote = quote;
+                self.json |= flags.json;
                 Ok(())
             }
-            name => {
-                let field = Field::named(name);
-                self.push(field, field.shape(quote), at);
+            variable => {
+                let field = Field::named(variable);
+                self.push(name, field, field.shape(quote), at);
                 Ok(())
             }
         }
     }
 
-    fn push(&mut self, field: Field, shape: Shape, at: usize) {
+    fn push(&mut self, name: Option<String>, field: Field, shape: Shape, at: usize) {
+        self.named.extend(name.map(|name| (name, field, at)));
         let literal = std::mem::take(&mut self.literal);
         if !literal.is_empty() {
             self.pieces.push(Piece::Literal(literal));
@@ -159,20 +207,20 @@ impl Scan<'_> {
         name
     }
 
-    /// Whether quotes are asked for or refused.
-    fn flags(&self, at: usize, flags: &str) -> Result<Option<bool>, TemplateError> {
-        let mut quote = None;
-        for flag in flags.split(',') {
+    fn flags(&self, at: usize, text: &str) -> Result<Flags, TemplateError> {
+        let mut flags = Flags::default();
+        for flag in text.split(',') {
             match flag.trim() {
-                "+Q" => quote = Some(true),
-                "-Q" => quote = Some(false),
-                "+json" | "+cbor" | "+bin" => {
-                    return Err(self.error(at, "an encoding that is not read; expected a format without +json, +cbor and +bin"));
+                "+Q" => flags.quote = Some(true),
+                "-Q" => flags.quote = Some(false),
+                "+json" => flags.json = true,
+                "+cbor" | "+bin" => {
+                    return Err(self.error(at, "an encoding that is not read; expected a format without +cbor and +bin, such as %{+json}o"));
                 }
                 _ => {}
             }
         }
-        Ok(quote)
+        Ok(flags)
     }
 }
 

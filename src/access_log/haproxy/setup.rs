@@ -32,6 +32,8 @@ pub(super) struct Setup {
     pub(super) captures: Option<Captures>,
     /// HAProxy's major version, if that was given.
     pub(super) major: Option<u8>,
+    /// The preset `json`: what of it a line has is not known.
+    pub(super) is_json: bool,
 }
 
 /// What the captures hold, in the order in which HAProxy logs them.
@@ -64,8 +66,9 @@ impl Setup {
             letters: preset("httplog").unwrap_or_default(),
             captures: None,
             major: None,
+            is_json: text.trim() == "json",
         };
-        if text.trim() == "json" {
+        if setup.is_json {
             setup.read_lines(JSON)?;
         } else if let Some(letters) = preset(text.trim()) {
             setup.letters = letters;

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::reason::Reason;
 
+mod limits;
+mod named;
+
 const LINE: &str = r#"10.0.0.9:32931 [20/Nov/2026:10:15:03.339] fe be/mcp-1 0/0/0/1/1411 200 227 - - SD-- 75/13/35/35/+1 0/0 {c99979e9-41be-4a2a-9c7f-66bf835ba2ee|ab12|node} {8c8aeac1-9a39-41e0-b639-32be96c41a7c} "GET /mcp?a=b HTTP/1.1""#;
 
 fn compile(text: &str) -> Format {
@@ -296,7 +299,8 @@ fn bad_formats_are_pointed_at() {
         ("%ST %r %", 1, 8, "without a name"),
         ("%r %[path", 1, 4, "not closed"),
         ("%r %{+Q", 1, 4, "not closed"),
-        ("%{+json}o %r", 1, 1, "encoding"),
+        ("%{+cbor}o %(r)r", 1, 1, "encoding"),
+        ("%{+json}o %r", 1, 1, "no request"),
         ("%ST%r", 1, 4, "nothing between"),
         ("%ST", 1, 1, "no request"),
         ("option httplog\nbind :80", 2, 1, "not understood"),
@@ -321,28 +325,11 @@ fn bad_formats_are_pointed_at() {
 }
 
 #[test]
-fn limits_name_what_is_missing() {
-    let all = "HAProxy version 2.6\ncapture request header Mcp-Session-Id len 64\ncapture request header User-Agent len 64\ncapture response header Mcp-Session-Id len 64\noption httplog";
-    for (text, expected) in [
-        (all, &[][..]),
-        ("httplog", &["declared", "version"]),
-        (
-            "HA-Proxy version 3.0\n log-format '%r %ST'",
-            &["%tsc", "%Ta", "%b/%s", "Mcp-Session-Id", "User-Agent"],
-        ),
-    ] {
-        let limits = compile(text).limits();
-        assert_eq!(limits.len(), expected.len(), "{text}: {limits:?}");
-        for (limit, word) in limits.iter().zip(expected) {
-            assert!(limit.contains(word), "{text}: {limit}");
-        }
-    }
-}
-
-#[test]
 fn the_version_is_the_major_one() {
     for (text, expected) in [
         ("httplog", None),
+        ("%(line)r %ST", Some(3)),
+        ("%{+json}o %(line)r", Some(3)),
         (
             "HAProxy version 3.0.11-1+deb13u2 2026/01/01 - https://haproxy.org/\noption httplog",
             Some(3),
@@ -359,7 +346,7 @@ fn the_version_is_the_major_one() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(line: Vec<u8>, cut in 0..300usize, byte: u8) {
-        for text in ["httplog", "httpslog", "%{+Q}o %r|%hr%%%si:%sp %HQ %[capture.req.hdr(0)]"] {
+        for text in ["httplog", "httpslog", "%{+Q}o %r|%hr%%%si:%sp %HQ %[capture.req.hdr(0)]", "%{+json}o %(a)r %(b)hr"] {
             let format = compile(text);
             format.parse(&line).ok();
             let mut damaged = LINE.as_bytes().to_vec();

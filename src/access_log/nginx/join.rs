@@ -28,6 +28,8 @@ pub(crate) struct Joiner {
     shows_clients: bool,
     draining: u32,
     worker_gone: Option<Instant>,
+    /// When workers that had drained were gone, in naive local seconds.
+    gone: Held<i64>,
     entry_evicted: Option<Instant>,
 }
 
@@ -142,11 +144,13 @@ impl Joiner {
         self.draining = self.draining.saturating_add(1);
     }
 
-    /// Notes that a worker is gone; the streams that it cut are logged about then.
-    pub(crate) fn worker_gone(&mut self, now: Instant) {
+    /// Notes that a worker is gone, at this naive local second; the streams that it cut are logged about
+    /// then.
+    pub(crate) fn worker_gone(&mut self, now: Instant, at: i64) {
         if self.draining > 0 {
             self.draining -= 1;
             self.worker_gone = Some(now);
+            self.gone.push(now, at);
         }
     }
 
@@ -161,6 +165,7 @@ impl Joiner {
             self.decide(until, stream, out);
         }
         while self.entries.pop_due(now).is_some() {}
+        self.gone.forget(now);
     }
 
     /// Decides every stream, as at the end of both files.
@@ -173,7 +178,12 @@ impl Joiner {
     }
 
     fn decide(&self, until: Instant, stream: HeldStream, out: &mut Vec<Event>) {
-        let reason = reason::unjoined(stream.facts, self.silence(until));
+        let silence = Silence {
+            worker_gone: stream.ended.is_some()
+                && self.gone.iter().any(|at| is_of_the_time(*at, stream.ended)),
+            ..self.silence(until)
+        };
+        let reason = reason::unjoined(stream.facts, silence);
         out.push(stream.closed.because(reason));
     }
 
@@ -194,6 +204,7 @@ impl Joiner {
             would_show_upstream: true,
             would_show_client: self.shows_clients,
             workers_drain: self.draining > 0 || near(self.worker_gone),
+            worker_gone: false,
         }
     }
 
@@ -233,6 +244,15 @@ fn evicted(stream: HeldStream, out: &mut Vec<Event>) {
     out.extend([stream.closed.because(reason), Event::JoinEvicted]);
 }
 
+/// Whether a line of the error log is of the second in which a stream ended. nginx writes both lines in the
+/// same turn of its loop; a second may begin between them.
+fn is_of_the_time(at: i64, ended: Option<Stamp>) -> bool {
+    ended.is_none_or(|ended| {
+        let apart = at - ended.unix_ms.div_euclid(1000);
+        (apart + 1).rem_euclid(QUARTER) <= 2
+    })
+}
+
 /// An upstream's address out of `address/path`; a socket's ends before the second colon.
 fn address(upstream: &[u8]) -> &[u8] {
     let (scheme, rest, end) = match upstream.strip_prefix(b"unix:") {
@@ -249,7 +269,7 @@ impl HeldEntry {
         self.connection == stream.connection
             && self.posts.is_none_or(|posts| posts == stream.posts)
             && self.explains(stream.facts)
-            && self.is_of_the_time(stream.ended)
+            && is_of_the_time(self.at, stream.ended)
             && self.is_of_the_upstream(stream.upstream.as_deref())
     }
 
@@ -264,14 +284,6 @@ impl HeldEntry {
             (Phase::Client, None | Some(..400 | 499)) => line.completed != Some(true),
             (Phase::Body | Phase::Client, Some(_)) => false,
         }
-    }
-
-    /// nginx writes both lines in the same turn of its loop; a second may begin between them.
-    fn is_of_the_time(&self, ended: Option<Stamp>) -> bool {
-        ended.is_none_or(|ended| {
-            let apart = self.at - ended.unix_ms.div_euclid(1000);
-            (apart + 1).rem_euclid(QUARTER) <= 2
-        })
     }
 
     /// The last upstream tried is the one that counts. (`address/path` against `address`.)

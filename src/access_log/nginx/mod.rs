@@ -4,6 +4,7 @@
 //! that allocates nothing. Sources: nginx's manual, `ngx_http_log_module`; escaping is described
 //! there under `escape=`. It does not know what a stream is, or which line belongs to which.
 
+mod cut;
 mod directive;
 pub mod error;
 mod format_error;
@@ -14,10 +15,11 @@ mod variable;
 
 pub use format_error::{FormatError, Problem};
 
-use super::{MAX_LINE, Record, UnparsedKind, damage};
+use super::keyed::{Keys, Name};
+use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, damage};
 use crate::label::label;
+use cut::{Cut, Named};
 use directive::Letter;
-use scan::{Shape, Until};
 use variable::{Values, Variable};
 
 /// Formats known by name.
@@ -36,20 +38,36 @@ const UPSTREAMINFO: &str = r#"$remote_addr - $remote_user [$time_local] "$reques
 /// All that Holter can use, for whoever wants JSON: to be pasted into nginx's configuration.
 const JSON: &str = r#"log_format holter_json escape=json '{"time":"$time_iso8601","msec":$msec,"connection":$connection,"remote_addr":"$remote_addr","request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"body_bytes_sent":$body_bytes_sent,"upstream_addr":"$upstream_addr","upstream_status":"$upstream_status","upstream_connect_time":"$upstream_connect_time","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","mcp_method":"$http_mcp_method","content_type":"$sent_http_content_type","user_agent":"$http_user_agent"}';"#;
 
+/// Keys of `json` that are no variables' names.
+const KEYS: [(&str, &str); 18] = [
+    ("@timestamp", "time_iso8601"),
+    ("timestamp", "time_iso8601"),
+    ("time", "time_iso8601"),
+    ("method", "request_method"),
+    ("path", "request_uri"),
+    ("url", "request_uri"),
+    ("completion", "request_completion"),
+    ("upstream", "upstream_addr"),
+    ("mcp_session_id", "http_mcp_session_id"),
+    ("upstream_mcp_session_id", "upstream_http_mcp_session_id"),
+    ("sent_mcp_session_id", "sent_http_mcp_session_id"),
+    ("resp_mcp_session_id", "upstream_http_mcp_session_id"),
+    ("mcp_method", "http_mcp_method"),
+    ("content_type", "sent_http_content_type"),
+    ("sent_content_type", "sent_http_content_type"),
+    ("upstream_content_type", "upstream_http_content_type"),
+    ("user_agent", "http_user_agent"),
+    ("ua", "http_user_agent"),
+];
+
 /// A compiled `log_format`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
-    prefix: Until,
-    steps: Box<[Step]>,
+    /// The whole line, as written.
+    line: Cut,
+    /// The same by key, if the line is a JSON object.
+    keys: Option<Keys<Cut>>,
     missing: Box<[Missing]>,
-}
-
-/// One variable, how its value ends, and the text that follows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
-    variable: Variable,
-    shape: Shape,
-    until: Until,
 }
 
 label! {
@@ -71,6 +89,10 @@ label! {
         UserAgent => "user_agent",
         /// Lines cannot be put in order of time with the error log's.
         Time => "time",
+        /// Not all streams that a POST opens are seen.
+        PostStreams => "post_streams",
+        /// A 504 of nginx's own is not told further.
+        UpstreamTimes => "upstream_times",
     }
 }
 
@@ -86,6 +108,8 @@ impl Missing {
             Self::SessionMinted => "$upstream_http_mcp_session_id",
             Self::UserAgent => "$http_user_agent",
             Self::Time => "$msec",
+            Self::PostStreams => "$sent_http_content_type or $http_mcp_method",
+            Self::UpstreamTimes => "$upstream_connect_time or $upstream_header_time",
         }
     }
 
@@ -99,19 +123,27 @@ impl Missing {
             Self::SessionSent | Self::SessionMinted => "session affinity cannot be told",
             Self::UserAgent => "Holter's own canaries cannot be left out",
             Self::Time => "requests of one connection can be mistaken for each other",
+            Self::PostStreams => POST_STREAMS,
+            Self::UpstreamTimes => {
+                "where the error log is silent, a 504 may be of connecting or of waiting"
+            }
         }
     }
 
-    fn supplied_by(self, variable: Variable) -> bool {
+    fn is_supplied_by(self, line: &Cut) -> bool {
         match self {
-            Self::Connection => variable == Variable::Connection,
-            Self::Completion => variable == Variable::Completion,
-            Self::Duration => variable == Variable::Duration,
-            Self::Upstream => variable == Variable::Upstream,
-            Self::SessionSent => variable == Variable::SessionSent,
-            Self::SessionMinted => variable == Variable::SessionMinted,
-            Self::UserAgent => variable == Variable::UserAgent,
-            Self::Time => variable.is_time(),
+            Self::Connection => line.has(Variable::Connection),
+            Self::Completion => line.has(Variable::Completion),
+            Self::Duration => line.has(Variable::Duration),
+            Self::Upstream => line.has(Variable::Upstream),
+            Self::SessionSent => line.has(Variable::SessionSent),
+            Self::SessionMinted => line.has(Variable::SessionMinted),
+            Self::UserAgent => line.has(Variable::UserAgent),
+            Self::Time => line.variables().any(Variable::is_time),
+            Self::PostStreams => line.has(Variable::ContentType) || line.has(Variable::McpMethod),
+            Self::UpstreamTimes => {
+                line.has(Variable::UpstreamConnectTime) && line.has(Variable::UpstreamHeaderTime)
+            }
         }
     }
 }
@@ -123,18 +155,23 @@ impl Format {
     /// The place of the first problem, and what was expected there.
     pub fn compile(text: &str) -> Result<Self, FormatError> {
         let preset = PRESETS.iter().find(|(name, _)| *name == text.trim());
+        let is_json = preset.is_some_and(|(name, _)| *name == "json");
         let text = preset.map_or(text, |(_, format)| format);
         let letters = directive::letters(text)?;
-        let (prefix, mut steps) = steps(text, &letters)?;
-        if !names_a_request(&steps) {
+        let (prefix, variables) = variables(text, &letters)?;
+        let mut members = cut::members(&prefix, &variables);
+        let line = Cut::new(&prefix, &variables, !members.is_empty());
+        if !names_a_request(&line) {
             return Err(FormatError::at(text, 0, Problem::NoRequest));
         }
-        let missing = missing(&steps);
-        variable::leave_out_redundant(&mut steps);
+        if is_json {
+            members.extend(known_keys());
+        }
+        let of_request = |cut: &Cut| cut.has(Variable::Request) || cut.has(Variable::Method);
         Ok(Self {
-            prefix: Until::new(prefix),
-            steps: steps.into(),
-            missing,
+            missing: missing(&line),
+            line: line.without_redundant(),
+            keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
         })
     }
 
@@ -169,7 +206,9 @@ impl Format {
             return Err(UnparsedKind::TooLong);
         }
         let mut values = Values::default();
-        self.cut(line, &mut values).ok_or_else(|| damage(line))?;
+        if (self.line.values(line, &mut values)).is_none() {
+            values = self.by_key(line)?;
+        }
         values.sketch(record)?;
         let is_wanted = wanted(record);
         if is_wanted {
@@ -178,69 +217,61 @@ impl Format {
         Ok(is_wanted)
     }
 
-    /// Cuts a line into its values; `None` if it does not have the format's shape.
-    fn cut<'a>(&self, line: &'a [u8], values: &mut Values<'a>) -> Option<()> {
-        let mut rest = self.prefix.strip(line)?;
-        let (last, steps) = self.steps.split_last()?;
-        for step in steps {
-            let end = step.until.end(rest, step.shape)?;
-            if step.variable != Variable::Other {
-                values.set(step.variable, rest.get(..end)?);
-            }
-            rest = rest.get(end + step.until.text().len()..)?;
-        }
-        let end = rest.len().checked_sub(last.until.text().len())?;
-        last.until.strip(rest.get(end..)?)?;
-        values.set(last.variable, rest.get(..end)?);
-        Some(())
+    /// Reads a line that is not written as the format has it: an object whose members stand in another
+    /// order, or with space between them, or of which there are more or fewer.
+    #[inline(never)]
+    fn by_key<'a>(&self, line: &'a [u8]) -> Result<Values<'a>, UnparsedKind> {
+        let keys = self.keys.as_ref().ok_or_else(|| damage(line))?;
+        let mut values = Values::default();
+        keys.read(line, |cut, raw| {
+            cut.values(raw, &mut values).ok_or(UnparsedKind::Format)
+        })?;
+        Ok(values)
     }
 }
 
-fn names_a_request(steps: &[Step]) -> bool {
-    let has = |variable| steps.iter().any(|step| step.variable == variable);
-    let has_path = has(Variable::RequestUri) || has(Variable::Uri);
-    has(Variable::Request) || (has(Variable::Method) && has_path)
+fn names_a_request(line: &Cut) -> bool {
+    let has_path = line.has(Variable::RequestUri) || line.has(Variable::Uri);
+    line.has(Variable::Request) || (line.has(Variable::Method) && has_path)
 }
 
-fn missing(steps: &[Step]) -> Box<[Missing]> {
-    let supplied =
-        |missing: &Missing| (steps.iter()).any(|step| missing.supplied_by(step.variable));
+fn missing(line: &Cut) -> Box<[Missing]> {
     let all = <Missing as crate::label::Label>::ALL.iter().copied();
-    all.filter(|missing| !supplied(missing)).collect()
+    all.filter(|missing| !missing.is_supplied_by(line))
+        .collect()
 }
 
-/// Cuts the format's text into the literal before the first variable, and the steps.
-fn steps(text: &str, letters: &[Letter]) -> Result<(Box<[u8]>, Vec<Step>), FormatError> {
+/// The keys that `json` knows beside its own: every variable's name, and [`KEYS`].
+fn known_keys() -> impl Iterator<Item = (Name, Cut)> {
+    let own = variable::NAMES.iter().map(|(name, _)| (*name, *name));
+    let all = own.chain(KEYS);
+    all.map(|(key, name)| (Name::anywhere(key), Cut::of(name)))
+}
+
+/// Cuts the format's text into the literal before the first variable, and the variables.
+fn variables(text: &str, letters: &[Letter]) -> Result<(String, Vec<Named>), FormatError> {
     let (prefix, mut rest) = literal(letters);
-    let mut steps: Vec<Step> = Vec::new();
+    let mut variables: Vec<Named> = Vec::new();
     while let Some((dollar, after)) = rest.split_first() {
-        let adjacent = steps
-            .last()
-            .is_some_and(|step| step.until.text().is_empty());
-        if adjacent {
+        if variables.last().is_some_and(|last| last.until.is_empty()) {
             return Err(FormatError::at(text, dollar.at, Problem::Adjacent));
         }
         let (name, after) = name(text, dollar, after)?;
         let (until, after) = literal(after);
-        steps.push(Step {
-            variable: Variable::named(&name),
-            shape: Shape::of(&name, &until),
-            until: Until::new(until),
-        });
+        variables.push(Named { name, until });
         rest = after;
     }
-    if steps.is_empty() {
+    if variables.is_empty() {
         return Err(FormatError::at(text, 0, Problem::NoVariable));
     }
-    Ok((prefix, steps))
+    Ok((prefix, variables))
 }
 
 /// The text up to the next `$`, and the rest.
-fn literal(letters: &[Letter]) -> (Box<[u8]>, &[Letter]) {
+fn literal(letters: &[Letter]) -> (String, &[Letter]) {
     let end = letters.iter().position(|letter| letter.char == '$');
     let (text, rest) = letters.split_at(end.unwrap_or(letters.len()));
-    let text: String = text.iter().map(|letter| letter.char).collect();
-    (text.into_bytes().into(), rest)
+    (text.iter().map(|letter| letter.char).collect(), rest)
 }
 
 /// The name after a `$`, in braces or not, and the rest.

@@ -1,10 +1,11 @@
 //! Why a stream ended, from its access line alone or with what the error log did not say.
 //!
 //! What the error log *did* say is decided in `join`. What nginx's logs cannot tell apart at
-//! all: how a client ended and, where the error log shows no client messages (it does at level `info`), that it
-//! did not read or that a worker drained (all `client_close`); an upstream that was killed and one that closed without the last chunk (both `server_cut`),
-//! and, where the body has no length and no chunks, a killed one and a clean end (both
-//! `server_close`).
+//! all: how a client ended and, where the error log shows no client messages (it does at level `info`),
+//! that it did not read (all `client_close`); a drain too, where it shows no notices (ingress-nginx's does),
+//! and a client that was the last to leave a worker that drained, for that is gone then (`drain`); an
+//! upstream that was killed and one that closed without the last chunk (both `server_cut`), and, where the
+//! body has no length and no chunks, a killed one and a clean end (both `server_close`).
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,8 @@ pub struct Silence {
     pub would_show_client: bool,
     /// A worker was shutting down.
     pub workers_drain: bool,
+    /// A worker that had been shutting down was gone in that second.
+    pub worker_gone: bool,
 }
 
 /// Why the stream ended, if the error log says nothing about it.
@@ -81,10 +84,10 @@ pub fn unjoined(line: Line, silence: Silence) -> Reason {
         (_, Some(true)) if silence.would_show_upstream => Reason::ServerClose,
         // Incomplete, and neither side is to blame: a worker cut it (`worker_shutdown_timeout`).
         (_, Some(false)) if silence.would_show_client && silence.workers_drain => Reason::Drain,
+        // The same where clients' ends are not shown: the worker is gone as soon as it has cut its last.
+        (_, Some(false)) if !silence.would_show_client && silence.worker_gone => Reason::Drain,
         // The client's side ended it, or a worker that nobody saw drain: the coarser reason.
-        (_, Some(false)) if !silence.would_show_client && !silence.workers_drain => {
-            Reason::ClientClose
-        }
+        (_, Some(false)) if !silence.would_show_client => Reason::ClientClose,
         _ => Reason::Unknown,
     }
 }
@@ -97,6 +100,7 @@ mod tests {
         would_show_upstream: false,
         would_show_client: false,
         workers_drain: false,
+        worker_gone: false,
     };
     const ERRORS: Silence = Silence {
         would_show_upstream: true,
@@ -133,7 +137,17 @@ mod tests {
                     would_show_client: false,
                     ..DRAIN
                 },
-                Unknown,
+                ClientClose,
+            ),
+            (
+                200,
+                cut,
+                Silence {
+                    workers_drain: true,
+                    worker_gone: true,
+                    ..ERRORS
+                },
+                Drain,
             ),
             (200, None, DRAIN, Unknown),
         ] {

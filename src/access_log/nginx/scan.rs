@@ -17,6 +17,9 @@ pub(in crate::access_log) enum Shape {
     Time,
     /// `$request`, which has two.
     Request,
+    /// It cannot, and nothing but this text stands where the value ends: a member of a JSON object, behind
+    /// which another member may come.
+    Member,
 }
 
 /// The length of `$time_local`: `20/Nov/2026:09:59:41 +0000`.
@@ -124,6 +127,7 @@ impl<T: AsRef<[u8]>> Until<T> {
     pub(super) fn end(&self, rest: &[u8], shape: Shape) -> Option<usize> {
         match shape {
             Shape::Plain => find(rest, self, 0),
+            Shape::Member => end_of_member(rest, self),
             shape => self.end_of(rest, shape),
         }
     }
@@ -132,7 +136,7 @@ impl<T: AsRef<[u8]>> Until<T> {
     #[inline(never)]
     fn end_of(&self, rest: &[u8], shape: Shape) -> Option<usize> {
         match shape {
-            Shape::Plain => find_farther(rest, self, 0),
+            Shape::Plain | Shape::Member => find_farther(rest, self, 0),
             Shape::List => end_of_list(rest, self),
             Shape::Time => (self.starts(rest.get(TIME_LENGTH..)?)).then_some(TIME_LENGTH),
             Shape::Request => {
@@ -181,6 +185,24 @@ fn is_escaped(value: &[u8]) -> bool {
     value.last() == Some(&b'\\') && {
         let slashes = value.iter().rev().take_while(|byte| **byte == b'\\');
         slashes.count() % 2 == 1
+    }
+}
+
+/// The first place of the text's first byte, if the text stands there; none after a space, which is no
+/// part of a number.
+#[inline(always)]
+fn end_of_member(rest: &[u8], until: &Until<impl AsRef<[u8]>>) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += search::position(until.first, rest.get(at..)?)?;
+        let (before, after) = rest.split_at_checked(at)?;
+        if until.first != b'"' {
+            return (until.starts(after) && before.last() != Some(&b' ')).then_some(at);
+        }
+        if !is_escaped(before) {
+            return until.starts(after).then_some(at);
+        }
+        at += 1;
     }
 }
 

@@ -145,11 +145,17 @@ fn a_format_says_what_it_cannot_tell() {
         Upstream,
         SessionSent,
         SessionMinted,
+        PostStreams,
+        UpstreamTimes,
     ];
     assert_eq!(compile("combined").missing(), combined);
     let all = "$time_local $request $connection $request_completion $request_time $upstream_addr \
-        $http_mcp_session_id $sent_http_mcp_session_id $http_user_agent";
-    assert_eq!(compile(all).missing(), []);
+        $http_mcp_session_id $sent_http_mcp_session_id $http_user_agent $upstream_header_time";
+    assert_eq!(compile(all).missing(), [PostStreams, UpstreamTimes]);
+    for kind in ["$http_mcp_method", "$sent_http_content_type"] {
+        let all = format!("{all} $upstream_connect_time {kind}");
+        assert_eq!(compile(&all).missing(), [], "{kind}");
+    }
 }
 
 #[test]
@@ -170,6 +176,38 @@ fn damage_is_named() {
         format.parse(&vec![b'x'; MAX_LINE + 1]),
         Err(UnparsedKind::TooLong)
     );
+}
+
+#[test]
+fn an_object_is_read_by_its_keys() {
+    let format = compile(
+        r#"{"m":"$request_method","at":$msec,"u":{"r":"$request_uri","c":"a$connection-"},"s":$status,"ua":"$http_user_agent"}"#,
+    );
+    let expected = format.parse(
+        br#"{"m":"GET","at":1795168781.360,"u":{"r":"/mcp?a=\",b","c":"a7-"},"s":200,"ua":"x\"}"}"#,
+    );
+    let record = expected.as_ref().unwrap();
+    assert_eq!((record.status, record.connection), (Some(200), Some(7)));
+    assert_eq!(record.query, Some(&br#"a=\",b"#[..]));
+    for line in [
+        r#"{"ua":"x\"}","s":200,"u":{"c":"a7-","r":"/mcp?a=\",b"},"at":1795168781.36,"m":"GET"}"#,
+        r#" {"m" : "GET" ,"at":1795168781.360 , "u":{ "r":"/mcp?a=\",b","c":"a7-" }, "s": 200,"ua":"x\"}" } "#,
+        r#"{"m":"GET","zone":"a","at":1795168781.360,"bytes":1,"u":{"r":"/mcp?a=\",b","x":"","c":"a7-"},"s":"200","r":"/x","ua":"x\"}","c":null}"#,
+        r#"{"s":null,"m":"GET","at":1795168781.360,"u":{"r":"/mcp?a=\",b","c":"a7-"},"ua":"x\"}","s":200}"#,
+    ] {
+        assert_eq!(format.parse(line.as_bytes()), expected, "{line}");
+    }
+    for line in [
+        r#"{"s":200,"at":1.000}"#,
+        r#"{"m":"GET","s":2"#,
+        r#"{"m":"GET" "s":200}"#,
+    ] {
+        assert_eq!(
+            format.parse(line.as_bytes()),
+            Err(UnparsedKind::Format),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Step;
+use super::cut::Step;
 use crate::access_log::search;
 use crate::access_log::target::{read_query, read_request, read_target};
 use crate::access_log::{Record, Stamp, UnparsedKind, value};
@@ -63,35 +63,46 @@ pub(super) enum Variable {
     Other,
 }
 
+/// The names, without their `$`.
+pub(super) const NAMES: [(&str, Variable); 28] = [
+    ("time_local", Variable::TimeLocal),
+    ("time_iso8601", Variable::TimeIso),
+    ("msec", Variable::Msec),
+    ("request", Variable::Request),
+    ("request_method", Variable::Method),
+    ("request_uri", Variable::RequestUri),
+    ("uri", Variable::Uri),
+    ("document_uri", Variable::Uri),
+    ("args", Variable::Args),
+    ("query_string", Variable::Args),
+    ("status", Variable::Status),
+    ("request_completion", Variable::Completion),
+    ("request_time", Variable::Duration),
+    ("upstream_addr", Variable::Upstream),
+    ("upstream_header_time", Variable::UpstreamHeaderTime),
+    ("upstream_connect_time", Variable::UpstreamConnectTime),
+    ("upstream_response_time", Variable::UpstreamResponseTime),
+    ("remote_addr", Variable::Client),
+    ("connection", Variable::Connection),
+    ("http_mcp_session_id", Variable::SessionSent),
+    ("upstream_http_mcp_session_id", Variable::SessionMinted),
+    ("sent_http_mcp_session_id", Variable::SessionMinted),
+    ("arg_session_id", Variable::SessionQuery),
+    ("arg_sessionid", Variable::SessionQuery),
+    ("http_mcp_method", Variable::McpMethod),
+    ("http_user_agent", Variable::UserAgent),
+    ("sent_http_content_type", Variable::ContentType),
+    ("upstream_http_content_type", Variable::ContentType),
+];
+
 impl Variable {
     /// The variable of this name, without its `$`. nginx lowers the case of names.
     pub(super) fn named(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "time_local" => Self::TimeLocal,
-            "time_iso8601" => Self::TimeIso,
-            "msec" => Self::Msec,
-            "request" => Self::Request,
-            "request_method" => Self::Method,
-            "request_uri" => Self::RequestUri,
-            "uri" | "document_uri" => Self::Uri,
-            "args" | "query_string" => Self::Args,
-            "status" => Self::Status,
-            "request_completion" => Self::Completion,
-            "request_time" => Self::Duration,
-            "upstream_addr" => Self::Upstream,
-            "upstream_header_time" => Self::UpstreamHeaderTime,
-            "upstream_connect_time" => Self::UpstreamConnectTime,
-            "upstream_response_time" => Self::UpstreamResponseTime,
-            "remote_addr" => Self::Client,
-            "connection" => Self::Connection,
-            "http_mcp_session_id" => Self::SessionSent,
-            "upstream_http_mcp_session_id" | "sent_http_mcp_session_id" => Self::SessionMinted,
-            "arg_session_id" | "arg_sessionid" => Self::SessionQuery,
-            "http_mcp_method" => Self::McpMethod,
-            "http_user_agent" => Self::UserAgent,
-            "sent_http_content_type" | "upstream_http_content_type" => Self::ContentType,
-            _ => Self::Other,
-        }
+        let is = |(known, _): &&(&str, Self)| known.eq_ignore_ascii_case(name);
+        NAMES
+            .iter()
+            .find(is)
+            .map_or(Self::Other, |(_, found)| *found)
     }
 
     /// Whether it tells when the request ended.
@@ -212,7 +223,9 @@ impl<'a> Values<'a> {
         if let Some(raw) = self.get(Variable::RequestUri) {
             read_target(raw, record);
         }
-        if let Some(raw) = self.get(Variable::Args) {
+        if let Some(raw) = self.get(Variable::Args)
+            && record.query.is_none()
+        {
             read_query(raw, record);
         }
     }

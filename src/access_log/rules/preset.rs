@@ -1,7 +1,8 @@
 //! Rules that come with Holter: texts that servers are known to print.
 //!
 //! Each says no more than its text does. A text that stands beside another about the same end (as
-//! rmcp's `input stream terminated`) has no rule, so that no end is counted twice.
+//! rmcp's `input stream terminated`) has no rule, so that no end is counted twice; nor has one that tells of no
+//! end (uvicorn's `Waiting for connections to close`: the streams that hold it up are still open).
 
 use super::{EventKind, Rule};
 use crate::label::label;
@@ -12,7 +13,7 @@ label! {
     pub enum Preset {
         /// Servers in the style of Spring and Reactor, whose handlers print `SSE connection …`.
         Spring => "spring",
-        /// The MCP SDKs' own lines: rmcp, Python (uvicorn), Java, C#.
+        /// The MCP SDKs' own lines: rmcp, Python (uvicorn), Java, C#, and TypeScript's client.
         Sdk => "sdk",
     }
 }
@@ -57,7 +58,7 @@ const SPRING: [Text; 5] = [
     ),
 ];
 
-const SDK: [Text; 4] = [
+const SDK: [Text; 6] = [
     // rmcp: a session's worker ends when nothing came for its `keep_alive`, 300 s by default.
     (
         "worker quit with reason: IdleTimeout",
@@ -85,6 +86,20 @@ const SDK: [Text; 4] = [
         r"Closing idle session:? (?<session>[0-9A-Za-z_-]{1,128})?",
         EventKind::Closed,
         Reason::IdleTimeout,
+    ),
+    // TypeScript's client on Node: undici's `bodyTimeout`, 300 s without a byte, where it says so.
+    (
+        "TypeError: terminated",
+        r"SSE (?:error|stream disconnected): TypeError: terminated.*Body Timeout Error",
+        EventKind::Closed,
+        Reason::IdleTimeout,
+    ),
+    // undici says no more than that where anything broke the body: a cut, a reset, its own time-out.
+    (
+        "TypeError: terminated",
+        r"SSE (?:error|stream disconnected): TypeError: terminated",
+        EventKind::Closed,
+        Reason::Unknown,
     ),
 ];
 

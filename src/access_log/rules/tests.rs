@@ -78,6 +78,20 @@ fn sdks_lines_are_known() {
             "info: Closing idle session Xy_-1.",
             "closed idle_timeout Xy_-1",
         ),
+        (
+            "SSE error: TypeError: terminated: Body Timeout Error",
+            "closed idle_timeout ",
+        ),
+        (
+            "Error: SSE stream disconnected: TypeError: terminated",
+            "closed unknown ",
+        ),
+        ("TypeError: terminated", "-"),
+        // At shutdown, before any stream ends.
+        (
+            "INFO:     Waiting for connections to close. (CTRL+C to force quit)",
+            "-",
+        ),
     ] {
         assert_eq!(show(&rules, line), expected, "{line}");
     }

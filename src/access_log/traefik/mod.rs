@@ -10,7 +10,7 @@ use super::apache::address;
 use super::json::{Members, Value};
 use super::nginx::scan::{self, Shape};
 use super::target::{read_request, read_target};
-use super::{FormatError, MAX_LINE, Record, Stamp, UnparsedKind, damage, value};
+use super::{FormatError, MAX_LINE, POST_STREAMS, Record, Stamp, UnparsedKind, damage, value};
 use crate::reason::Reason;
 
 /// A format of Traefik's.
@@ -43,8 +43,11 @@ impl Format {
             vec!["no field says how an answer ended: streams that began have no reason".to_owned()];
         limits.push(match self {
             Self::Common => "headers are not logged: session affinity cannot be told; use json",
-            Self::Json => "headers are logged only with accesslog.fields.headers.names: keep Mcp-Session-Id and User-Agent",
+            Self::Json => "headers are logged only with accesslog.fields.headers.names: keep Mcp-Session-Id, Mcp-Method, User-Agent and Content-Type",
         }.to_owned());
+        if *self == Self::Common {
+            limits.push(format!("headers are not logged: {POST_STREAMS}; use json"));
+        }
         limits
     }
 

@@ -54,7 +54,7 @@ impl Recorder {
 
     /// Takes an access line; its events follow.
     pub(super) fn access(&mut self, line: &Line<'_>, events: &[Event]) {
-        self.tally.access(line.kind);
+        self.tally.access(line.kind, line.place);
         match &mut self.mode {
             Mode::Summary => {}
             Mode::Metrics(metrics) => read(metrics, line.time),

@@ -19,6 +19,9 @@ use crate::lab::clock;
 /// The session header (spec 2025-06-18, basic/transports, "Session Management").
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
+/// The header that says what a POST asks for (spec 2026-07-28, basic/transports).
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+
 /// A request and its answer so far.
 pub(super) struct Exchange {
     logs: Arc<Logs>,
@@ -52,6 +55,7 @@ impl Exchange {
             referer: value(&head.headers, &header::REFERER),
             user_agent: value(&head.headers, &header::USER_AGENT),
             session: value(&head.headers, &SESSION),
+            mcp_method: value(&head.headers, &METHOD),
         };
         let record = Record {
             asked,
@@ -59,6 +63,7 @@ impl Exchange {
             status: None,
             body_bytes: 0,
             minted: "-".to_owned(),
+            content_type: "-".to_owned(),
             end: End::ClientGone,
         };
         Self {
@@ -76,6 +81,7 @@ impl Exchange {
         self.record.attempts.push(Attempt {
             addr,
             status: None,
+            is_connected: false,
             header_time: None,
         });
     }
@@ -92,6 +98,7 @@ impl Exchange {
     /// The upstream took the request and gave no head: logged now, since the answer to the client
     /// is an ordinary one.
     pub(super) fn failed(&mut self, end: End) {
+        self.connected();
         self.upstream_status(if end == End::TimedOut { 504 } else { 502 });
         self.record.end = end;
         if let Some(line) = self.record.end_line(clock::calendar()) {
@@ -106,7 +113,9 @@ impl Exchange {
             attempt.header_time = Some(clock::now().duration_since(self.tried));
         }
         self.upstream_status(status);
+        self.connected();
         self.record.minted = value(headers, &SESSION);
+        self.record.content_type = value(headers, &header::CONTENT_TYPE);
         self.reply(status, length);
     }
 
@@ -131,6 +140,12 @@ impl Exchange {
     /// The response ended so.
     pub(super) fn end(&mut self, end: End) {
         self.record.end = end;
+    }
+
+    fn connected(&mut self) {
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.is_connected = true;
+        }
     }
 
     fn upstream_status(&mut self, status: u16) {

@@ -14,7 +14,8 @@ pub const LOG_FORMAT: &str = concat!(
     "\"$http_referer\" \"$http_user_agent\" conn=$connection ",
     "completion=\"$request_completion\" rt=$request_time upstream=\"$upstream_addr\" ",
     "us_status=\"$upstream_status\" uht=\"$upstream_header_time\" ",
-    "sid=\"$http_mcp_session_id\" up_sid=\"$upstream_http_mcp_session_id\""
+    "sid=\"$http_mcp_session_id\" up_sid=\"$upstream_http_mcp_session_id\" ",
+    "mcp=\"$http_mcp_method\" ct=\"$sent_http_content_type\" uct=\"$upstream_connect_time\""
 );
 
 /// How a request through the proxy ended.
@@ -51,6 +52,8 @@ pub(super) struct Asked {
     pub(super) user_agent: String,
     /// `Mcp-Session-Id`.
     pub(super) session: String,
+    /// `Mcp-Method`.
+    pub(super) mcp_method: String,
 }
 
 /// One try at one upstream.
@@ -60,6 +63,8 @@ pub(super) struct Attempt {
     pub(super) addr: SocketAddr,
     /// Its status, or the one that nginx gives to its failure; none where the client left first.
     pub(super) status: Option<u16>,
+    /// It took the connection.
+    pub(super) is_connected: bool,
     /// From connecting to the last byte of the head.
     pub(super) header_time: Option<Duration>,
 }
@@ -77,6 +82,8 @@ pub(super) struct Record {
     pub(super) body_bytes: u64,
     /// `Mcp-Session-Id` of the response, escaped.
     pub(super) minted: String,
+    /// `Content-Type` of the response, escaped.
+    pub(super) content_type: String,
     /// How it ended.
     pub(super) end: End,
 }
@@ -122,7 +129,14 @@ impl Record {
             "upstream_header_time" => {
                 self.list(|attempt| attempt.header_time.map_or_else(|| "-".to_owned(), seconds))
             }
+            // To a replica on the same host it takes less than a millisecond.
+            "upstream_connect_time" => self.list(|attempt| match attempt.is_connected {
+                true => seconds(Duration::ZERO),
+                false => "-".to_owned(),
+            }),
             "http_mcp_session_id" => self.asked.session.clone(),
+            "http_mcp_method" => self.asked.mcp_method.clone(),
+            "sent_http_content_type" => self.content_type.clone(),
             "upstream_http_mcp_session_id" => self.minted.clone(),
             _ => "-".to_owned(),
         }
@@ -229,15 +243,18 @@ mod tests {
                 referer: "-".to_owned(),
                 user_agent: "node".to_owned(),
                 session: "abc".to_owned(),
+                mcp_method: "tools/list".to_owned(),
             },
             attempts: vec![Attempt {
                 addr,
                 status,
+                is_connected: status.is_some(),
                 header_time: status.map(|_| Duration::from_millis(2)),
             }],
             status,
             body_bytes,
             minted: "-".to_owned(),
+            content_type: "text/event-stream".to_owned(),
             end,
         }
     }
@@ -249,18 +266,22 @@ mod tests {
             streamed.access_line(at(), Duration::from_millis(4003)),
             "127.0.0.1 - - [20/Nov/2026:09:59:41 +0000] \"GET /mcp?a=1 HTTP/1.1\" 200 48 \"-\" \"node\" \
              conn=9 completion=\"OK\" rt=4.003 upstream=\"127.0.0.1:20211\" us_status=\"200\" \
-             uht=\"0.002\" sid=\"abc\" up_sid=\"-\""
+             uht=\"0.002\" sid=\"abc\" up_sid=\"-\" mcp=\"tools/list\" ct=\"text/event-stream\" uct=\"0.000\""
         );
         let refused = Attempt {
             addr: ([127, 0, 0, 1], 20210).into(),
             status: Some(502),
+            is_connected: false,
             header_time: None,
         };
         streamed.attempts.insert(0, refused);
         let line = streamed.access_line(at(), Duration::ZERO);
         let lists =
             "upstream=\"127.0.0.1:20210, 127.0.0.1:20211\" us_status=\"502, 200\" uht=\"-, 0.002\"";
-        assert!(line.contains(lists), "{line}");
+        assert!(
+            line.contains(lists) && line.ends_with(" uct=\"-, 0.000\""),
+            "{line}"
+        );
     }
 
     #[test]
@@ -289,7 +310,11 @@ mod tests {
         unset.asked.referer = "from".to_owned();
         let line = unset.access_line(at(), Duration::ZERO);
         // Only $remote_user has no value here.
-        assert_eq!(line.matches('-').count(), 2, "{line}");
+        assert_eq!(
+            line.replace("event-stream", "").matches('-').count(),
+            2,
+            "{line}"
+        );
         assert!(!line.contains('$'), "{line}");
     }
 

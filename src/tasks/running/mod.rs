@@ -218,8 +218,8 @@ impl Running {
         left: &mut Left,
         supervisor: &mut Supervisor,
     ) -> Option<RunningSource> {
-        for note in source.format.limits() {
-            tracing::warn!(source = source.name, "log_format: {note}");
+        for note in source.limits() {
+            tracing::warn!(source = source.name, "{note}");
         }
         let recorder = SourceRecorder {
             metrics: self.metrics.source(&source.name)?,

@@ -13,7 +13,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The `log_format` that the README recommends.
-pub(crate) const LOG_FORMAT: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" conn=$connection completion="$request_completion" rt=$request_time upstream="$upstream_addr" us_status="$upstream_status" uht="$upstream_header_time" sid="$http_mcp_session_id" up_sid="$upstream_http_mcp_session_id""#;
+pub(crate) const LOG_FORMAT: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" conn=$connection completion="$request_completion" rt=$request_time upstream="$upstream_addr" us_status="$upstream_status" uht="$upstream_header_time" sid="$http_mcp_session_id" up_sid="$upstream_http_mcp_session_id" mcp="$http_mcp_method" ct="$sent_http_content_type" uct="$upstream_connect_time""#;
 
 /// How nginx chooses the replica of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

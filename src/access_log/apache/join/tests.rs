@@ -152,22 +152,23 @@ fn silence_says_what_it_says() {
     ] {
         check(&record(200, state, Some(4321), T0), &[], expected);
     }
-    let (mut alone, mut out) = (Joiner::new(false), Vec::new());
-    alone.stream(
-        start(),
-        &record(200, Some(Shut), Some(1), T0),
-        closed(1),
-        &mut out,
-    );
-    let nothing_logged = Record {
-        error_id: Some(b"-"),
-        ..record(200, Some(Shut), Some(1), T0)
-    };
-    alone.stream(start(), &nothing_logged, closed(2), &mut out);
-    assert_eq!(
-        reasons(&out),
-        [(1, Reason::Unknown), (2, Reason::ServerClose)]
-    );
+    for (state, id, expected) in [
+        (Shut, None, Reason::Unknown),
+        (Shut, Some("-"), Reason::ServerClose),
+        (Shut, Some("XSPfUbqSrsw"), Reason::Unknown),
+        (Aborted, None, Reason::ClientClose),
+        (Aborted, Some("-"), Reason::ClientClose),
+        // Something was logged about it: a client that left is not.
+        (Aborted, Some("XSPfUbqSrsw"), Reason::Unknown),
+    ] {
+        let (mut alone, mut out) = (Joiner::new(false), Vec::new());
+        let record = Record {
+            error_id: id.map(str::as_bytes),
+            ..record(200, Some(state), Some(1), T0)
+        };
+        alone.stream(start(), &record, closed(1), &mut out);
+        assert_eq!(reasons(&out), [(1, expected)], "{state:?} {id:?}");
+    }
 }
 
 #[test]

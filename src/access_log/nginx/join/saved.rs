@@ -20,6 +20,8 @@ pub(crate) struct Saved {
     shows_clients: bool,
     draining: u32,
     worker_gone: bool,
+    #[serde(default)]
+    gone: Vec<i64>,
     entry_evicted: bool,
 }
 
@@ -33,6 +35,7 @@ impl Joiner {
             shows_clients: self.shows_clients,
             draining: self.draining,
             worker_gone: self.worker_gone.is_some(),
+            gone: self.gone.iter().copied().collect(),
             entry_evicted: self.entry_evicted.is_some(),
         }
     }
@@ -46,6 +49,7 @@ impl Joiner {
             shows_clients: saved.shows_clients,
             draining: saved.draining,
             worker_gone: saved.worker_gone.then_some(now),
+            gone: Held::resume(now, saved.gone),
             entry_evicted: saved.entry_evicted.then_some(now),
         };
     }

@@ -245,13 +245,25 @@ fn a_drain_needs_a_worker_that_drains() {
     let gone = |join: &mut Joiner, now| {
         join.shows_clients();
         join.worker_drains();
-        join.worker_gone(now);
+        join.worker_gone(now, LOCAL);
     };
     assert_eq!(decide(drains, 60), [Drain]);
     assert_eq!(decide(gone, 1), [Drain]);
     assert_eq!(decide(gone, 3), [Unknown]);
     assert_eq!(decide(|join, _| join.shows_clients(), 0), [Unknown]);
-    assert_eq!(decide(|join, _| join.worker_drains(), 0), [Unknown]);
+    // At level `notice` no client's end is shown: what a worker cuts, it cuts just before it is gone.
+    assert_eq!(decide(|join, _| join.worker_drains(), 0), [ClientClose]);
+    let gone_at = |join: &mut Joiner, now, at| {
+        join.worker_drains();
+        join.worker_gone(now, at);
+    };
+    for (apart, expected) in [(-2, ClientClose), (-1, Drain), (1, Drain), (2, ClientClose)] {
+        let (mut join, now, mut out) = (Joiner::new(true), start(), Vec::new());
+        stream(&mut join, now, 1, &record(200, false), &mut out);
+        gone_at(&mut join, now + WINDOW / 2, LOCAL + apart);
+        join.tick(now + WINDOW, &mut out);
+        assert_eq!(reasons(&out), [expected], "{apart}");
+    }
 }
 
 #[test]
