@@ -318,7 +318,12 @@ fn the_order_of_members_does_not_matter() {
 #[test]
 fn members_that_the_format_does_not_have_are_passed_over() {
     for logs in Logs::json() {
+        let behind_session = match logs.kind {
+            Kind::Nginx => ",\"upstream_mcp_session_id\"",
+            _ => ",\"resp_mcp_session_id\"",
+        };
         for (from, to) in [
+            (behind_session, &*format!(",\"zone\":\"b\"{behind_session}")),
             (",\"status\"", ",\"zone\":\"a,b\",\"status\""),
             ("\"}", "\",\"zone\":\"b\"}"),
             ("{\"time", "{\"x\":{\"status\":1},\"time"),

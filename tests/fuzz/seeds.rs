@@ -36,6 +36,7 @@ pub(super) const HAPROXY_SEEDS: [&str; 1] = [
 
 pub(super) const ENVOY_TEXT: &str = "[%START_TIME(%s.%3f)%] %REQ(:METHOD)% %REQ(X?:PATH):10% %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% %UPSTREAM_HOST% %REQ(MCP-SESSION-ID)%\n";
 
+pub(super) const ENVOY_YAML: &str = "json_format:\n  m: \"%REQ(:METHOD)%\"\n  p: \"%REQ(:PATH)%\"\n  at: { ts: \"%START_TIME%\" }\n";
 pub(super) const ENVOY_JSON: &str = r#"{"method":"%REQ(:METHOD)%","path":"%REQ(:PATH)%","code":"%RESPONSE_CODE%","flags":"%RESPONSE_FLAGS%"}"#;
 
 pub(super) const RULES_SEEDS: [&str; 2] = [

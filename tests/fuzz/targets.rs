@@ -21,8 +21,8 @@ use holter::tail::lines::{Lines, Piece};
 mod seeds;
 
 use seeds::{
-    APACHE_DIRECTIVE, APACHE_SEEDS, ENVOY_JSON, ENVOY_TEXT, HAPROXY_SEEDS, HAPROXY_SETUP,
-    NGINX_DIRECTIVE, NGINX_SEEDS, RULES_SEEDS, SSE_SEEDS, TRAEFIK_SEEDS,
+    APACHE_DIRECTIVE, APACHE_SEEDS, ENVOY_JSON, ENVOY_TEXT, ENVOY_YAML, HAPROXY_SEEDS,
+    HAPROXY_SETUP, NGINX_DIRECTIVE, NGINX_SEEDS, RULES_SEEDS, SSE_SEEDS, TRAEFIK_SEEDS,
 };
 
 /// One thing to fuzz.
@@ -89,14 +89,15 @@ fn rules(_: &str) -> Option<Format> {
 
 /// `escape=json`, short.
 const NGINX_JSON: &str = r#"{"msec":$msec,"connection":$connection,"request_method":"$request_method","request_uri":"$request_uri","status":$status,"request_completion":"$request_completion","request_time":$request_time,"upstream_addr":"$upstream_addr","upstream_header_time":"$upstream_header_time","mcp_session_id":"$http_mcp_session_id","upstream_mcp_session_id":"$upstream_http_mcp_session_id","http_user_agent":"$http_user_agent"}"#;
-const NGINX: [&str; 4] = ["combined", "upstreaminfo", LOG_FORMAT, NGINX_JSON];
+const NGINX: [&str; 5] = ["combined", "upstreaminfo", LOG_FORMAT, NGINX_JSON, "json"];
 
 /// Apache's own values in every place that a target knows.
 const APACHE_KV: &str = r#"time=%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t client=%a cport=%{remote}p method=%m uri=\"%U%q\" status=%>s us=%D conn=%X worker=\"%{BALANCER_WORKER_NAME}e\" sid=\"%{Mcp-Session-Id}i\" up_sid=\"%{Mcp-Session-Id}o\" logid=\"%L\" ua=\"%{User-Agent}i\""#;
-const APACHE: [&str; 2] = ["combined", APACHE_KV];
+const APACHE: [&str; 3] = ["combined", APACHE_KV, "json"];
 
 const HAPROXY_JSON: &str = r#"log-format '{"time":"%tr","ci":"%ci","cp":%cp,"fe":"%f","srv":"%s","srv_addr":"%si:%sp","Ta":%Ta,"status":%ST,"term":"%tsc","retries":"%rc","method":"%HM","path":"%HP","query":"%HQ","sid":"%[capture.req.hdr(0),json(utf8s)]","up_sid":"%[capture.res.hdr(0),json(utf8s)]"}'"#;
-const HAPROXY: [&str; 2] = ["httplog", HAPROXY_JSON];
+const HAPROXY_NAMED: &str = "%{+json}o %(time)tr %(srv)s %(Ta:sint)Ta %(ST)ST %(term)tsc %(line){+Q}r %(sid)[capture.req.hdr(0)]";
+const HAPROXY: [&str; 3] = ["httplog", HAPROXY_JSON, "json"];
 
 const ENVOY: [&str; 3] = ["default", "istio", "json"];
 
@@ -107,17 +108,17 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "tail", seeds: &[("access_log/nginx/combined.log.gz", "7")], own: &[], job: Job::Tail },
     Target { name: "config", seeds: &[("config/good/*", ""), ("config/bad/*", "")], own: &[], job: Job::Config },
     Target { name: "nginx-format", seeds: &[], own: &["combined", LOG_FORMAT, NGINX_DIRECTIVE], job: Job::Compile(nginx) },
-    Target { name: "nginx", seeds: &[("access_log/nginx/combined.log.gz", "0\n"), ("access_log/nginx/upstreaminfo.log.gz", "1\n")], own: &NGINX_SEEDS, job: Job::Lines(nginx, &NGINX) },
+    Target { name: "nginx", seeds: &[("access_log/nginx/combined.log.gz", "0\n"), ("access_log/nginx/upstreaminfo.log.gz", "1\n"), ("access_log/nginx/json.log.gz", "4\n")], own: &NGINX_SEEDS, job: Job::Lines(nginx, &NGINX) },
     Target { name: "nginx-error", seeds: &[("access_log/nginx/error_info.log.gz", "")], own: &[], job: Job::ErrorLog(nginx, "combined") },
     Target { name: "apache-format", seeds: &[], own: &["vhost_combined", APACHE_KV, APACHE_DIRECTIVE], job: Job::Compile(apache) },
-    Target { name: "apache", seeds: &[("access_log/apache/combined.log.gz", "0\n")], own: &APACHE_SEEDS, job: Job::Lines(apache, &APACHE) },
+    Target { name: "apache", seeds: &[("access_log/apache/combined.log.gz", "0\n"), ("access_log/apache/json.log.gz", "2\n")], own: &APACHE_SEEDS, job: Job::Lines(apache, &APACHE) },
     Target { name: "apache-error", seeds: &[("access_log/apache/error.log.gz", "")], own: &[], job: Job::ErrorLog(apache, "combined") },
     Target { name: "caddy", seeds: &[("access_log/caddy/json.log.gz", "0\n"), ("access_log/caddy/json_upstream.log.gz", "0\n")], own: &[], job: Job::Lines(caddy, &["json"]) },
     Target { name: "caddy-error", seeds: &[("access_log/caddy/runtime.log.gz", "")], own: &[], job: Job::ErrorLog(caddy, "json") },
     Target { name: "traefik", seeds: &[], own: &TRAEFIK_SEEDS, job: Job::Lines(traefik, &["common", "json"]) },
-    Target { name: "haproxy-format", seeds: &[], own: &["httpslog", HAPROXY_JSON, HAPROXY_SETUP], job: Job::Compile(haproxy) },
-    Target { name: "haproxy", seeds: &[("access_log/haproxy/httplogcap.log.gz", "0\n")], own: &HAPROXY_SEEDS, job: Job::Lines(haproxy, &HAPROXY) },
-    Target { name: "envoy-format", seeds: &[], own: &["istio", ENVOY_TEXT, ENVOY_JSON], job: Job::Compile(envoy) },
+    Target { name: "haproxy-format", seeds: &[], own: &["httpslog", HAPROXY_JSON, HAPROXY_NAMED, HAPROXY_SETUP], job: Job::Compile(haproxy) },
+    Target { name: "haproxy", seeds: &[("access_log/haproxy/httplogcap.log.gz", "0\n"), ("access_log/haproxy/json.log.gz", "2\n")], own: &HAPROXY_SEEDS, job: Job::Lines(haproxy, &HAPROXY) },
+    Target { name: "envoy-format", seeds: &[], own: &["istio", ENVOY_TEXT, ENVOY_JSON, ENVOY_YAML], job: Job::Compile(envoy) },
     Target { name: "envoy", seeds: &[("access_log/envoy/default.log.gz", "0\n"), ("access_log/envoy/istio.log.gz", "1\n"), ("access_log/envoy/json.log.gz", "2\n")], own: &[], job: Job::Lines(envoy, &ENVOY) },
     Target { name: "rules", seeds: &[], own: &RULES_SEEDS, job: Job::Lines(rules, &[]) },
 ];

@@ -7,9 +7,9 @@ use super::setup::Captures;
 use crate::access_log::keyed::Name;
 use crate::access_log::template::{Shape, Template};
 
-/// Keys of `json`: what HAProxy's manual calls the variables, and what else people do. (`ci`, `cp` and others
-/// that fill no field are not among them.)
-const KEYS: [(&str, Field); 61] = [
+/// Keys of `json`: what HAProxy's manual calls the variables, and what else people do. (`cp` and others that fill
+/// no field are not among them.)
+const KEYS: [(&str, Field); 69] = [
     ("time", Field::TimeNaive),
     ("date_time", Field::TimeNaive),
     ("request_date", Field::TimeNaive),
@@ -24,6 +24,14 @@ const KEYS: [(&str, Field); 61] = [
     ("Ta", Field::Duration),
     ("duration_ms", Field::Duration),
     ("time_active", Field::Duration),
+    ("TR", Field::Phase),
+    ("Tw", Field::Phase),
+    ("Tc", Field::Phase),
+    ("Tr", Field::Phase),
+    ("Td", Field::Data),
+    ("ci", Field::Client),
+    ("client", Field::Client),
+    ("client_ip", Field::Client),
     ("Tt", Field::Total),
     ("time_total", Field::Total),
     ("ST", Field::Status),
