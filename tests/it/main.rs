@@ -25,3 +25,4 @@ mod storage;
 mod stored;
 mod support;
 mod syslog;
+mod unreadable;
