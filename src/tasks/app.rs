@@ -212,6 +212,7 @@ impl App {
                 tracing::error!("not reloaded; what was configured before runs on");
             }
         }
+        self.snapshots.renew().await;
         one.answer(outcome);
         Ok(())
     }

@@ -83,11 +83,15 @@ impl Snapshots {
         let Some(storage) = &self.storage else {
             return self.metrics.render().into();
         };
-        let answer = self.stored(storage, clock::now());
-        timeout(STORED_WITHIN, answer).await.unwrap_or_else(|_| {
-            self.note(Err(io::ErrorKind::TimedOut.into()));
-            self.metrics.render().into()
-        })
+        let answer = self.in_time(self.stored(storage, clock::now())).await;
+        answer.unwrap_or_else(|| self.metrics.render().into())
+    }
+
+    async fn in_time<T>(&self, stored: impl Future<Output = T>) -> Option<T> {
+        let stored = timeout(STORED_WITHIN, stored).await;
+        stored
+            .inspect_err(|_| self.note(Err(io::ErrorKind::TimedOut.into())))
+            .ok()
     }
 
     async fn stored(&self, storage: &Arc<Storage>, asked_at: Instant) -> Bytes {
@@ -117,6 +121,12 @@ impl Snapshots {
             let newest = Arc::clone(&self.newest).lock_owned().await;
             self.store(storage, durability, newest).await;
         }
+    }
+
+    /// The same after a reload: what was added is to survive, and nobody is to be answered from before it. Whoever waits
+    /// for the reload must not wait for a disk that hangs.
+    pub async fn renew(&self) {
+        self.in_time(self.store_now(Durability::Process)).await;
     }
 
     /// The lock on `newest` goes with the write: a scraper that goes away, or waits no longer, drops this future, and the next
