@@ -93,18 +93,18 @@ impl App {
     ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
+        let storage = storage_path.map(Storage::open).transpose()?;
         let names = config.logs.iter().map(|source| source.name.as_str());
         let metrics = Arc::new(Metrics::new(running::plans(&config), names));
-        let storage = storage_path.map(Storage::open).transpose()?;
-        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
-        let stored = stored.transpose()?.unwrap_or_default();
-        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         let readings = Readings::default();
         let mut running = Running::new(Arc::clone(&metrics), journal.clone(), readings.clone());
         let prepared = running.prepare(&config)?;
-        let left = Left::stored(stored);
+        // The last that can fail: that a snapshot was set aside is told by a process that goes on, or never.
+        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
+        let left = Left::stored(stored.transpose()?.unwrap_or_default());
+        metrics.config().accepted(clock::wall());
         running
             .start(&config, prepared, left, &mut supervisor)
             .await;
