@@ -1,15 +1,19 @@
-//! What a scrape costs with `--storage.path`, in parts and as a whole, for some 500 series.
+//! What a scrape costs with `--storage.path`, in parts and as a whole, for some 500 series and the positions of ten files.
 
+use std::fs::OpenOptions;
 use std::hint::black_box;
-use std::time::{Duration, SystemTime};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use holter::access_log::event::{Closed, Event};
 use holter::label::Label;
-use holter::metrics::Metrics;
+use holter::metrics::{Gathered, Metrics};
 use holter::reason::Reason;
-use holter::snapshot::Snapshot;
+use holter::snapshot::{Snapshot, Source};
 use holter::tasks::storage::{Durability, Storage};
+use holter::tasks::tail::{Follower, Start};
 
 /// Sources whose every reason was counted, at four upstreams.
 fn metrics() -> Metrics {
@@ -29,11 +33,46 @@ fn metrics() -> Metrics {
     metrics
 }
 
-fn cut(metrics: &Metrics) -> Snapshot {
+/// Followers of ten files, which were read in as many passes as places are remembered of.
+#[expect(clippy::expect_used, reason = "a bench that cannot go on says so")]
+#[expect(clippy::disallowed_methods, reason = "any instant does")]
+fn followers(folder: &Path) -> Vec<(String, Follower)> {
+    let line = format!("{}\n", "x".repeat(200));
+    let follower = |name: &str| {
+        let pattern = folder.join(format!("{name}*.log")).display().to_string();
+        let mut follower = Follower::new(vec![pattern], Start::Beginning);
+        for _ in 0..20 {
+            for file in 0..5 {
+                let path = folder.join(format!("{name}{file}.log"));
+                let log = OpenOptions::new().append(true).create(true).open(path);
+                log.expect("a log")
+                    .write_all(line.repeat(100).as_bytes())
+                    .expect("written");
+            }
+            follower.poll(Instant::now(), &mut |_| {});
+        }
+        (name.to_owned(), follower)
+    };
+    ["a", "b"].map(follower).into()
+}
+
+fn cut(metrics: &Metrics, gathered: &Gathered, followers: &[(String, Follower)]) -> Snapshot {
+    let source = |(name, follower): &(String, Follower)| Source {
+        name: name.clone(),
+        access: follower.checkpoint(),
+        error: Default::default(),
+        held: Default::default(),
+    };
     Snapshot {
-        families: metrics.stored(&metrics.gather()),
-        sources: Vec::new(),
+        families: metrics.stored(gathered),
+        sources: followers.iter().map(source).collect(),
     }
+}
+
+/// The files whose positions are stored.
+fn files(source: &Source) -> usize {
+    let access = serde_json::to_value(&source.access).unwrap_or_default();
+    access["files"].as_array().map_or(0, Vec::len)
 }
 
 /// What the system does not let us measure is nothing to go on with.
@@ -44,12 +83,20 @@ fn bench(criterion: &mut Criterion) {
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage::open(folder.path()).expect("storage");
-    let bytes = cut(&metrics).encode();
-    println!("{series} series, {} bytes stored", bytes.len());
+    let logs = tempfile::tempdir().expect("a folder");
+    let followers = followers(logs.path());
+    let snapshot = cut(&metrics, &metrics.gather(), &followers);
+    let bytes = snapshot.encode();
+    let files: usize = snapshot.sources.iter().map(files).sum();
+    println!(
+        "{series} series, positions of {files} files, {} bytes stored",
+        bytes.len()
+    );
 
-    let mut group = criterion.benchmark_group(format!("snapshot/{series}_series"));
-    group.bench_function("cut", |b| b.iter(|| black_box(cut(&metrics))));
-    let snapshot = cut(&metrics);
+    let mut group = criterion.benchmark_group(format!("snapshot/{series}_series_{files}_files"));
+    group.bench_function("cut", |b| {
+        b.iter(|| black_box(cut(&metrics, &metrics.gather(), &followers)));
+    });
     group.bench_function("encode", |b| b.iter(|| black_box(snapshot.encode())));
     for (name, durability) in [
         ("write", Durability::Process),
@@ -62,9 +109,7 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("scrape", |b| {
         b.iter(|| {
             let gathered = metrics.gather();
-            let families = metrics.stored(&gathered);
-            let sources = Vec::new();
-            let bytes = Snapshot { families, sources }.encode();
+            let bytes = cut(&metrics, &gathered, &followers).encode();
             storage.write(&bytes, Durability::Process).expect("written");
             black_box(metrics.text(gathered))
         });

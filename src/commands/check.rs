@@ -8,7 +8,10 @@ use crate::config::{Config, LogSource};
 
 /// What `holter check` says: the text for standard output with code 0, or for standard error with code 2.
 pub fn check(args: &ConfigArgs) -> Result<String, load::LoadError> {
-    let config = load::load(args)?;
+    let load::Loaded { config, unreadable } = load::load(args)?;
+    if !unreadable.is_empty() {
+        return Err(load::LoadError::Problems(unreadable));
+    }
     let name = match args.source()? {
         Source::File(file) => file.display().to_string(),
         Source::Flags(_) => "flags".to_owned(),

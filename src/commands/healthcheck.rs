@@ -161,7 +161,7 @@ mod tests {
         let port = admin.local_addr().port();
         let router = router(Views::new(
             || std::future::ready(bytes::Bytes::new()),
-            picture,
+            || std::future::ready(picture()),
         ));
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(admin.serve(router, CancellationToken::new()));

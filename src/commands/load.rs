@@ -58,20 +58,35 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// Logs that cannot be read now. That may pass, and must keep nothing from starting: rotation creates a file before
+    /// it gives it away.
+    pub unreadable: Vec<Problem>,
+}
+
 /// Loads the configuration that the flags name, and checks the files it names.
 ///
 /// # Errors
 ///
 /// Whatever keeps the configuration from being used; every problem at once.
-pub fn load(args: &ConfigArgs) -> Result<Config, LoadError> {
+pub fn load(args: &ConfigArgs) -> Result<Loaded, LoadError> {
     let config = match args.source()? {
         Source::File(file) => Config::parse(&read(file)?, &file.display().to_string()),
         Source::Flags(flags) => flags.config(),
     }
     .map_err(LoadError::Problems)?;
-    let problems = named_files(&config);
-    if problems.is_empty() {
-        Ok(config)
+    let found = named_files(&config);
+    let may_pass = found.iter().all(|(_, may_pass)| *may_pass);
+    let problems = found.into_iter().map(|(problem, _)| problem).collect();
+    if may_pass {
+        Ok(Loaded {
+            config,
+            unreadable: problems,
+        })
     } else {
         Err(LoadError::Problems(problems))
     }
@@ -94,27 +109,49 @@ fn read(file: &Path) -> Result<String, LoadError> {
     })
 }
 
-fn named_files(config: &Config) -> Vec<Problem> {
+/// What is wrong with the files that it names, and whether that may pass.
+fn named_files(config: &Config) -> Vec<(Problem, bool)> {
     let mut problems = Vec::new();
     for named in &config.named_files {
         let found = match &named.role {
-            FileRole::Secret(file) => readable(file).err().map(|why| cannot_read(file, &why)),
+            FileRole::Secret(file) => {
+                let unreadable = readable(file).err();
+                unreadable.map(|why| (cannot_read(file, &why), false))
+            }
             FileRole::Log(pattern) => log(pattern),
         };
-        problems.extend(found.map(|message| named.place.problem(message)));
+        problems.extend(found.map(|(message, may_pass)| (named.place.problem(message), may_pass)));
     }
     problems
 }
 
-fn cannot_read(file: &Path, why: &str) -> String {
+/// Why a file cannot be read.
+enum Unreadable {
+    /// What stands there is no file: a mistake, as long as nobody mends it.
+    NoFile(&'static str),
+    /// The system refuses it now.
+    Refused(io::Error),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile(what) => f.write_str(what),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+fn cannot_read(file: &Path, why: &Unreadable) -> String {
     format!(
         "cannot read {}: {why}; expected a readable file",
         file.display()
     )
 }
 
-/// The first existing file of a pattern that cannot be read. None at all is normal: a log may appear later.
-fn log(pattern: &str) -> Option<String> {
+/// An existing file of a pattern that cannot be read, and whether that may pass; a mistake, if there is one. None at all is
+/// normal: a log may appear later.
+fn log(pattern: &str) -> Option<(String, bool)> {
     // Without wildcards the pattern is the file: a directory there is a mistake, not a bystander.
     if glob::Pattern::escape(pattern) == pattern {
         return unreadable_log(Path::new(pattern));
@@ -124,30 +161,35 @@ fn log(pattern: &str) -> Option<String> {
         .filter_map(|found| match found {
             Ok(file) if file.is_dir() => None,
             Ok(file) => unreadable_log(&file),
-            Err(error) => Some(cannot_read(error.path(), &error.error().to_string())),
+            Err(error) => {
+                let folder = error.path().to_owned();
+                let why = Unreadable::Refused(error.into());
+                Some((cannot_read(&folder, &why), true))
+            }
         })
-        .next()
+        .min_by_key(|(_, may_pass)| *may_pass)
 }
 
-fn unreadable_log(file: &Path) -> Option<String> {
-    match fs::metadata(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        _ => readable(file).err().map(|why| cannot_read(file, &why)),
+fn unreadable_log(file: &Path) -> Option<(String, bool)> {
+    match readable(file).err()? {
+        Unreadable::Refused(error) if error.kind() == io::ErrorKind::NotFound => None,
+        why => {
+            let may_pass = matches!(why, Unreadable::Refused(_));
+            Some((cannot_read(file, &why), may_pass))
+        }
     }
 }
 
 /// Whether `file` can be opened as a file. Never opens a pipe, which would wait for a writer.
-fn readable(file: &Path) -> Result<(), String> {
-    let kind = fs::metadata(file).map_err(|error| error.to_string())?;
+fn readable(file: &Path) -> Result<(), Unreadable> {
+    let kind = fs::metadata(file).map_err(Unreadable::Refused)?;
     if kind.is_dir() {
-        return Err("is a directory".to_owned());
+        return Err(Unreadable::NoFile("is a directory"));
     }
     if !kind.is_file() {
-        return Err("is not a regular file".to_owned());
+        return Err(Unreadable::NoFile("is not a regular file"));
     }
-    File::open(file)
-        .map(drop)
-        .map_err(|error| error.to_string())
+    File::open(file).map(drop).map_err(Unreadable::Refused)
 }
 
 #[cfg(test)]
@@ -270,6 +312,29 @@ logs: [{ name: a, format: nginx, files: [HERE/folder.log, /dev/null], error_file
             lines[2].ends_with(ends[0]) && lines[3].ends_with(ends[1]),
             "{found}"
         );
+    }
+
+    /// What the system refuses may pass, and is said; what is no file at all is a mistake, whatever comes before it.
+    #[test]
+    fn a_log_that_is_refused_is_no_reason_not_to_start() {
+        let folder = tempfile::tempdir().expect("folder");
+        let at = |name: &str| folder.path().join(name);
+        // A link to itself is refused to the superuser, too.
+        std::os::unix::fs::symlink("a.log", at("a.log")).expect("linked");
+        let found = |pattern: &str| log(&at(pattern).display().to_string());
+        let (said, may_pass) = found("a.log").expect("refused");
+        assert!(
+            may_pass && said.contains("Too many levels of symbolic links"),
+            "{said}"
+        );
+        assert!(found("*.log").is_some_and(|(_, may_pass)| may_pass));
+        std::os::unix::net::UnixListener::bind(at("b.log")).expect("a socket");
+        let (said, may_pass) = found("*.log").expect("a mistake");
+        assert!(
+            !may_pass && said.contains("b.log: is not a regular file"),
+            "{said}"
+        );
+        assert!(found("missing.log").is_none());
     }
 
     #[test]

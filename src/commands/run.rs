@@ -1,7 +1,8 @@
 //! `holter`: the sidecar.
 
 use super::load::{self, LoadError};
-use crate::cli::RunArgs;
+use crate::cli::{ConfigArgs, RunArgs};
+use crate::config::Config;
 use crate::tasks::app::{App, Reloading, StartError};
 use crate::tasks::reload::Reloads;
 use crate::tasks::signal;
@@ -42,10 +43,10 @@ impl RunError {
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let asked = signal::asked_to_stop(1)?;
     let reloads = Reloads::new(args.config.config_file.as_deref())?;
-    let config = load::load(&args.config)?;
+    let config = load(&args.config)?;
     let from = args.config.clone();
     let reloading = Reloading {
-        load: Box::new(move || load::load(&from).map_err(|error| error.to_string())),
+        load: Box::new(move || load(&from).map_err(|error| error.to_string())),
         asked: reloads,
         by_request: args.web_enable_lifecycle,
     };
@@ -54,4 +55,13 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let app = App::start(config, &address, storage, Some(reloading)).await?;
     app.run(asked).await?;
     Ok(())
+}
+
+/// The configuration; says which logs cannot be read yet, which keeps nothing from starting.
+fn load(args: &ConfigArgs) -> Result<Config, LoadError> {
+    let loaded = load::load(args)?;
+    for problem in &loaded.unreadable {
+        tracing::warn!("{problem}; it is read as soon as it is one");
+    }
+    Ok(loaded.config)
 }

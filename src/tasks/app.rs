@@ -93,25 +93,27 @@ impl App {
     ) -> Result<Self, StartError> {
         let admin = Admin::bind(listen_address).await?;
         let address = admin.local_addr();
+        let storage = storage_path.map(Storage::open).transpose()?;
         let names = config.logs.iter().map(|source| source.name.as_str());
         let metrics = Arc::new(Metrics::new(running::plans(&config), names));
-        let storage = storage_path.map(Storage::open).transpose()?;
-        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
-        let stored = stored.transpose()?.unwrap_or_default();
-        metrics.config().accepted(clock::wall());
         let journal = SharedJournal::default();
         let mut supervisor = Supervisor::new();
         let readings = Readings::default();
         let mut running = Running::new(Arc::clone(&metrics), journal.clone(), readings.clone());
         let prepared = running.prepare(&config)?;
-        let left = Left::stored(stored);
+        // The last that can fail: that a snapshot was set aside is told by a process that goes on, or never.
+        let stored = storage.as_ref().map(|from| snapshots::open(from, &metrics));
+        let left = Left::stored(stored.transpose()?.unwrap_or_default());
+        metrics.config().accepted(clock::wall());
         running
             .start(&config, prepared, left, &mut supervisor)
             .await;
-        let snapshots = Arc::new(Snapshots::new(Arc::clone(&metrics), readings, storage));
-        snapshots.store_now(Durability::Process).await;
         let (current, shown) = watch::channel(Arc::new(config));
-        let mut views = views(shown, &metrics, &journal, &snapshots);
+        let picture = picture(shown, &metrics, &journal);
+        let snapshots = Snapshots::new(Arc::clone(&metrics), readings, storage, picture);
+        let snapshots = Arc::new(snapshots);
+        snapshots.store_now(Durability::Process).await;
+        let mut views = views(&snapshots);
         if let Some(allowed) = reloading.as_ref().filter(|one| one.by_request) {
             views = views.allow_reload(allowed.asked.door());
         }
@@ -212,6 +214,7 @@ impl App {
                 tracing::error!("not reloaded; what was configured before runs on");
             }
         }
+        self.snapshots.renew().await;
         one.answer(outcome);
         Ok(())
     }
@@ -232,24 +235,31 @@ async fn asked_to_reload(reloading: Option<&mut Reloading>) -> Asked {
     }
 }
 
-fn views(
+fn views(snapshots: &Arc<Snapshots>) -> Views {
+    let (texts, pictures) = (Arc::clone(snapshots), Arc::clone(snapshots));
+    let text = move || {
+        let snapshots = Arc::clone(&texts);
+        async move { snapshots.text().await }
+    };
+    let status = move || {
+        let snapshots = Arc::clone(&pictures);
+        async move { snapshots.status().await }
+    };
+    Views::new(text, status)
+}
+
+/// What makes the page's picture of the configuration that runs.
+fn picture(
     config: watch::Receiver<Arc<Config>>,
     metrics: &Arc<Metrics>,
     journal: &SharedJournal,
-    snapshots: &Arc<Snapshots>,
-) -> Views {
+) -> impl Fn() -> Status + Send + Sync + 'static {
     let started_at = clock::wall();
     let (metrics, journal) = (Arc::clone(metrics), journal.clone());
-    let snapshots = Arc::clone(snapshots);
-    let answer = move || {
-        let snapshots = Arc::clone(&snapshots);
-        async move { snapshots.answer().await }
-    };
-    let status = move || {
+    move || {
         let config = Arc::clone(&config.borrow());
         status(&config, &metrics, &journal, started_at)
-    };
-    Views::new(answer, status)
+    }
 }
 
 fn status(

@@ -1,4 +1,4 @@
-//! Answers scrapes: with `--storage.path`, with exactly what is stored by then.
+//! Answers scrapes and gives the page its picture: with `--storage.path`, of exactly what is stored by then.
 //!
 //! One cut of all counts and all positions, written, then shown. So a value that was shown is never above
 //! the stored one: whoever kills the process at any moment finds it going on from what the last scrape saw, or
@@ -17,6 +17,7 @@ use super::reading::Reading;
 use super::storage::{Durability, OpenError, Storage};
 use crate::metrics::{Gathered, Metrics};
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 
 /// Scrapes that come within this time of a cut are answered from it: each costs a write.
 const COALESCED: Duration = Duration::from_millis(100);
@@ -53,50 +54,80 @@ impl Readings {
     }
 }
 
-/// What answers scrapes.
+/// Makes the picture of this moment.
+type Picture = Box<dyn Fn() -> Status + Send + Sync>;
+
+/// What answers scrapes, and who looks at the page.
 pub struct Snapshots {
     metrics: Arc<Metrics>,
     readings: Readings,
     storage: Option<Arc<Storage>>,
+    picture: Picture,
     newest: Arc<sync::Mutex<Option<Answer>>>,
 }
 
-/// An answer, and of when it is.
+/// What is shown, and of when it is.
+#[derive(Clone)]
 struct Answer {
     cut_at: Instant,
     text: Bytes,
+    status: Arc<Status>,
 }
 
 impl Snapshots {
-    /// Answers from these metrics; stores them and the readings where there is a place.
-    pub fn new(metrics: Arc<Metrics>, readings: Readings, storage: Option<Storage>) -> Self {
+    /// Answers from these metrics and this picture of them; stores them and the readings where there is a place.
+    pub fn new(
+        metrics: Arc<Metrics>,
+        readings: Readings,
+        storage: Option<Storage>,
+        picture: impl Fn() -> Status + Send + Sync + 'static,
+    ) -> Self {
         Self {
             metrics,
             readings,
             storage: storage.map(Arc::new),
+            picture: Box::new(picture),
             newest: Arc::default(),
         }
     }
 
     /// The exposition for a scrape that came just now.
-    pub async fn answer(&self) -> Bytes {
-        let Some(storage) = &self.storage else {
-            return self.metrics.render().into();
-        };
-        let answer = self.stored(storage, clock::now());
-        timeout(STORED_WITHIN, answer).await.unwrap_or_else(|_| {
-            self.note(Err(io::ErrorKind::TimedOut.into()));
-            self.metrics.render().into()
-        })
+    pub async fn text(&self) -> Bytes {
+        match self.answer().await {
+            Some(answer) => answer.text,
+            None => self.metrics.render().into(),
+        }
     }
 
-    async fn stored(&self, storage: &Arc<Storage>, asked_at: Instant) -> Bytes {
+    /// The picture for whoever looks just now: what it shows does not fall either.
+    pub async fn status(&self) -> Status {
+        match self.answer().await {
+            Some(answer) => Arc::unwrap_or_clone(answer.status),
+            None => (self.picture)(),
+        }
+    }
+
+    /// What is stored; `None` where nothing is, or not in time.
+    async fn answer(&self) -> Option<Answer> {
+        let storage = self.storage.as_ref()?;
+        let answer = self.stored(storage, clock::now());
+        self.in_time(answer).await
+    }
+
+    async fn in_time<T>(&self, stored: impl Future<Output = T>) -> Option<T> {
+        let stored = timeout(STORED_WITHIN, stored).await;
+        stored
+            .inspect_err(|_| self.note(Err(io::ErrorKind::TimedOut.into())))
+            .ok()
+    }
+
+    async fn stored(&self, storage: &Arc<Storage>, asked_at: Instant) -> Answer {
         let newest = Arc::clone(&self.newest).lock_owned().await;
         let fresh = newest
             .as_ref()
             .filter(|answer| asked_at.saturating_duration_since(answer.cut_at) < COALESCED);
         match fresh {
-            Some(answer) => answer.text.clone(),
+            Some(answer) => answer.clone(),
             None => self.store(storage, Durability::Process, newest).await,
         }
     }
@@ -111,12 +142,18 @@ impl Snapshots {
     }
 
     /// Stores the counts and positions as they are now: at the start, so that what is read before the first
-    /// scrape is not lost; at the end. What scrapes are answered from then on is not older than that.
+    /// scrape is not lost; at the end. What is shown from then on is not older than that.
     pub async fn store_now(&self, durability: Durability) {
         if let Some(storage) = &self.storage {
             let newest = Arc::clone(&self.newest).lock_owned().await;
             self.store(storage, durability, newest).await;
         }
+    }
+
+    /// The same after a reload: what was added is to survive, and nobody is to be answered from before it. Whoever waits
+    /// for the reload must not wait for a disk that hangs.
+    pub async fn renew(&self) {
+        self.in_time(self.store_now(Durability::Process)).await;
     }
 
     /// The lock on `newest` goes with the write: a scraper that goes away, or waits no longer, drops this future, and the next
@@ -126,9 +163,9 @@ impl Snapshots {
         storage: &Arc<Storage>,
         durability: Durability,
         newest: sync::OwnedMutexGuard<Option<Answer>>,
-    ) -> Bytes {
+    ) -> Answer {
         let cut_at = clock::now();
-        let (gathered, snapshot) = self.cut().await;
+        let (status, gathered, snapshot) = self.cut().await;
         let storage = Arc::clone(storage);
         let write = move || (storage.write(&snapshot.encode(), durability), newest);
         let (written, newest) = match tokio::task::spawn_blocking(write).await {
@@ -136,28 +173,33 @@ impl Snapshots {
             Err(error) => (Err(io::Error::other(error)), None),
         };
         self.note(written);
-        let text: Bytes = self.metrics.text(gathered).into();
+        let answer = Answer {
+            cut_at,
+            text: self.metrics.text(gathered).into(),
+            status: Arc::new(status),
+        };
         if let Some(mut newest) = newest {
-            let text = text.clone();
-            *newest = Some(Answer { cut_at, text });
+            *newest = Some(answer.clone());
         }
-        text
+        answer
     }
 
     /// All counts, and how far each source was read for them. No source is in a pass while it is taken;
     /// a pass waits for nothing but its own lock, so that taking all of them ends.
-    async fn cut(&self) -> (Gathered, Snapshot) {
+    async fn cut(&self) -> (Status, Gathered, Snapshot) {
         let readings = self.readings.lock().clone();
         let mut held = Vec::with_capacity(readings.len());
         for reading in &readings {
             held.push(reading.lock().await);
         }
+        // First: canaries count on meanwhile, and it must show no more than is stored.
+        let status = (self.picture)();
         let gathered = self.metrics.gather();
         let snapshot = Snapshot {
             families: self.metrics.stored(&gathered),
             sources: held.iter().map(|reading| reading.save()).collect(),
         };
-        (gathered, snapshot)
+        (status, gathered, snapshot)
     }
 
     fn note(&self, written: io::Result<()>) {

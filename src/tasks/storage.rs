@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Largest snapshot that is read; far above any that is written.
 const SNAPSHOT_MAX: u64 = 64 * 1024 * 1024;
 
+/// Names that are tried for what is set aside.
+const ASIDE_MAX: u32 = 10;
+
 /// Why the folder cannot be used; one line that names it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -84,6 +87,10 @@ impl Storage {
     pub fn read(&self) -> Result<Option<Vec<u8>>, OpenError> {
         let path = self.path();
         let mut bytes = Vec::new();
+        // A folder or a pipe holds no snapshot. To open a pipe is to wait for its writer.
+        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            return Ok(Some(bytes));
+        }
         let read = File::open(&path).and_then(|file| {
             // One that is longer is cut, and so refused by its checksum.
             file.take(SNAPSHOT_MAX).read_to_end(&mut bytes)
@@ -102,10 +109,17 @@ impl Storage {
     pub fn set_aside(&self) -> Result<PathBuf, OpenError> {
         let path = self.path();
         let aside = path.with_extension("rejected");
-        match fs::rename(&path, &aside) {
-            Ok(()) => Ok(aside),
-            Err(cause) => Err(OpenError::Unusable { path, cause }),
+        // A file takes another's place, but not a folder's, and a folder only an empty one's.
+        let more = (1..ASIDE_MAX).map(|number| path.with_extension(format!("rejected.{number}")));
+        let mut refused = None;
+        for aside in [aside].into_iter().chain(more) {
+            match fs::rename(&path, &aside) {
+                Ok(()) => return Ok(aside),
+                Err(cause) => refused.get_or_insert(cause),
+            };
         }
+        let cause = refused.unwrap_or_else(|| ErrorKind::AlreadyExists.into());
+        Err(OpenError::Unusable { path, cause })
     }
 
     /// Replaces the snapshot.

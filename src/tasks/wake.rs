@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Event, EventHandler, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 /// Time between two looks where nothing is reported.
@@ -34,7 +34,7 @@ impl Watch {
         let changed = Arc::new(Notify::new());
         Self {
             period,
-            _watcher: watcher(patterns, &changed),
+            _watcher: watcher(patterns, waker(&changed)),
             changed,
         }
     }
@@ -49,13 +49,17 @@ impl Watch {
     }
 }
 
-fn watcher(patterns: &[String], changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
+/// Wakes who waits, if an event can mean a change.
+fn waker(changed: &Arc<Notify>) -> impl Fn(notify::Result<Event>) + Send + 'static {
     let changed = Arc::clone(changed);
-    let on = move |event: notify::Result<Event>| {
+    move |event| {
         if is_change(&event) {
             changed.notify_one();
         }
-    };
+    }
+}
+
+fn watcher(patterns: &[String], on: impl EventHandler) -> Option<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(on)
         .inspect_err(|error| tracing::warn!(%error, "no file notifications; polling alone"))
         .ok()?;
@@ -92,6 +96,8 @@ fn folder(pattern: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use notify::EventKind;
     use notify::event::{AccessKind, CreateKind, Flag, ModifyKind};
@@ -141,6 +147,40 @@ mod tests {
         let pattern = folder.path().join("*.log").display().to_string();
         let watch = Watch::new(&[pattern], Duration::from_secs(3600));
         std::fs::write(folder.path().join("a.log"), "x\n").expect("written");
+        run(watch.changed());
+    }
+
+    /// Writes to two files in turn, which are not merged, while the events of the first are not taken: more than the
+    /// kernel's queue holds. All that comes of the rest is that something was missed, and that wakes.
+    #[test]
+    fn an_overflow_of_the_kernel_s_queue_wakes() {
+        let folder = tempfile::tempdir().expect("folder");
+        let pattern = folder.path().join("*.log").display().to_string();
+        let changed = Arc::new(Notify::new());
+        let wake = waker(&changed);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let on = move |event: notify::Result<Event>| {
+            // Once, until the other end is let go.
+            held.recv().ok();
+            if event.as_ref().is_ok_and(Event::need_rescan) {
+                wake(event);
+            }
+        };
+        let watch = Watch {
+            period: Duration::from_secs(3600),
+            _watcher: watcher(&[pattern], on),
+            changed,
+        };
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events");
+        let limit: usize = limit.expect("a limit").trim().parse().expect("a number");
+        let mut files = ["a.log", "b.log"]
+            .map(|name| std::fs::File::create(folder.path().join(name)).expect("a log"));
+        for _ in 0..limit {
+            for file in &mut files {
+                file.write_all(b"x").expect("written");
+            }
+        }
+        drop(release);
         run(watch.changed());
     }
 

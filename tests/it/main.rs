@@ -26,3 +26,4 @@ mod storage;
 mod stored;
 mod support;
 mod syslog;
+mod unreadable;

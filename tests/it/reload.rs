@@ -36,6 +36,32 @@ impl Scene {
         Self { folder, holter }
     }
 
+    /// The same with a place to store its counts.
+    fn storing(configuration: &str, logs: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for log in logs {
+            fs::write(folder.path().join(log), "").unwrap();
+        }
+        let text = placed(configuration, folder.path());
+        let holter = Self::stored(&text, folder.path());
+        Self { folder, holter }
+    }
+
+    fn stored(text: &str, folder: &Path) -> Holter {
+        let storage = folder.join("storage").display().to_string();
+        Holter::start_with(
+            text,
+            &["--web.enable-lifecycle", "--storage.path", &storage],
+        )
+    }
+
+    fn killed_and_started_again(mut self, configuration: &str) -> Self {
+        self.holter.kill();
+        let text = placed(configuration, self.folder.path());
+        let holter = Self::stored(&text, self.folder.path());
+        Self { holter, ..self }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -243,6 +269,31 @@ fn a_bad_file_changes_nothing_and_says_so() {
     scene.wait_for_lines("a", 1);
     scene.reloads(&good);
     assert_eq!(scene.holter.scrape().sum(OK), Ok(1.0));
+}
+
+/// What a source that was added has read is shown by no scrape yet, and must survive all the same.
+#[test]
+fn what_an_added_source_reads_survives_a_crash_before_the_first_scrape() {
+    let scene = Scene::storing(&format!("logs:\n{}", file_source("a")), &["a.log", "b.log"]);
+    scene.append("b.log", &format!("{LINE}\n"));
+    let both = format!("logs:\n{}{}", file_source("a"), file_source("b"));
+    scene.reloads(&both);
+    scene.append("b.log", &format!("{LINE}\n").repeat(100));
+    let scene = scene.killed_and_started_again(&both);
+    scene.wait_for_lines("b", 100);
+}
+
+/// Scrapes that come close together share an answer; none after a reload may be from before it.
+#[test]
+fn a_scrape_at_once_after_a_reload_knows_of_it() {
+    let good = format!("logs:\n{}", file_source("a"));
+    let scene = Scene::storing(&good, &["a.log"]);
+    for _ in 0..5 {
+        assert_eq!(scene.holter.scrape().sum(OK), Ok(1.0));
+        assert_eq!(scene.reload("logs: [\n").0, 500);
+        assert_eq!(scene.holter.scrape().sum(OK), Ok(0.0));
+        scene.reloads(&good);
+    }
 }
 
 #[test]

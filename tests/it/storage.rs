@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -324,6 +324,56 @@ fn what_cannot_be_believed_is_set_aside_and_counted() {
         let text = String::from_utf8(bytes).unwrap();
         text.replacen(" 1 ", " 99 ", 1).into_bytes()
     });
+}
+
+/// What keeps Holter from starting must not cost the count of what was rejected at that start.
+#[test]
+fn a_rejection_is_counted_though_the_first_start_after_it_fails() {
+    let folder = TempDir::new().unwrap();
+    let storage = folder.path().join("storage");
+    fs::create_dir(&storage).unwrap();
+    fs::write(storage.join("snapshot"), "mine\n").unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let configuration = format!(
+        "logs:\n- {{ name: a, format: nginx, log_format: combined, syslog: 'udp://{at}' }}\n"
+    );
+    let arguments = [
+        "--config.file",
+        "holter.yaml",
+        "--web.listen-address",
+        "127.0.0.1:0",
+        "--storage.path",
+        storage.to_str().unwrap(),
+    ];
+    let (said, code) = refusal(&[("holter.yaml", &configuration)], &arguments);
+    assert!(
+        said.contains("cannot listen on") && code == Some(2),
+        "{said}"
+    );
+    drop(taken);
+    let rejected = r#"holter_snapshot_rejected_total{cause="foreign"}"#;
+    let scrape = Holter::storing(&configuration, &storage).scrape();
+    assert_eq!(scrape.sum(rejected), Ok(1.0));
+}
+
+/// Twice: the folder that was set aside is in the way of the next.
+#[test]
+fn a_folder_in_the_snapshot_s_place_is_set_aside() {
+    let stage = Stage::new();
+    let snapshot = stage.storage().join("snapshot");
+    for _ in 0..2 {
+        fs::create_dir_all(snapshot.join("kept")).unwrap();
+        let mut holter = stage.start();
+        let rejected = r#"holter_snapshot_rejected_total{cause="foreign"}"#;
+        assert_eq!(holter.scrape().sum(rejected), Ok(1.0));
+        assert!(holter.log().contains("is not a snapshot of holter"));
+        stage.append("access.log", &access(1));
+        holter.wait_for(LINES, |lines| lines == 1.0);
+        holter.kill();
+        assert!(snapshot.is_file());
+        fs::remove_file(&snapshot).unwrap();
+    }
 }
 
 /// A file system with hardly any room, for as long as it is held. Only the superuser may mount one.

@@ -14,9 +14,9 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use crate::storage::{LINES, Seen, Stage, access, timed_out};
-use crate::support::eventually;
 use crate::support::holter::Holter;
 use crate::support::scrape::Scrape;
+use crate::support::{eventually, http};
 
 const FAILED: &str = "holter_snapshot_failed";
 const CLOSED: &str = "holter_log_streams_closed_total";
@@ -181,6 +181,36 @@ fn the_answer_is_what_is_stored() {
         });
         drop(stop);
     });
+}
+
+/// The lines of the first source, as the page's own numbers have them.
+fn status_lines(holter: &Holter) -> Result<u64, String> {
+    let answer = http::get(holter.address, "/api/v1/status").map_err(|error| error.to_string())?;
+    let status: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    Ok(status["sources"][0]["lines"].as_u64().unwrap())
+}
+
+/// What was received cannot be read again, so that nothing may show it that is not stored.
+#[test]
+fn the_status_shows_nothing_that_a_crash_takes_back() {
+    let configuration =
+        "logs:\n- { name: a, format: nginx, log_format: combined, syslog: 'udp://127.0.0.1:0' }\n";
+    let folder = TempDir::new().unwrap();
+    let mut holter = Holter::storing(configuration, &folder.path().join("storage"));
+    let at = holter.receives_at("a", "syslog").replace("udp://", "");
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..100 {
+        sender
+            .send_to(b"<190>Nov 20 09:59:41 host nginx: ?", &at)
+            .unwrap();
+    }
+    eventually("all lines on the page", || match status_lines(&holter)? {
+        100 => Ok(()),
+        lines => Err(lines.to_string()),
+    });
+    holter.kill();
+    let holter = Holter::storing(configuration, &folder.path().join("storage"));
+    assert_eq!(status_lines(&holter), Ok(100));
 }
 
 /// A hundred at a time, as after a network's recovery: they share what is written. A snapshot is a new file each time.

@@ -1,97 +1,111 @@
-//! copytruncate: what is written between the copier's last read and the truncation stands nowhere. All else has
-//! to be counted once, but for one torn line a rotation.
+//! copytruncate before a reader that is not killed, at different paces, with and without a pattern that names the copies; and
+//! how many of them it holds open.
 
 use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use holter::tasks::tail::{Follower, Found, Start};
 
-use super::reader::number;
-use super::rotator::{Rotator, clear};
-use super::writer::{Signals, Writer};
+use super::reader::{Counted, settle};
+use super::rotator::clear;
+use super::run::{By, Case, Rotation, Shown, compare};
+use super::writer::Signals;
 
-/// Lines a second, as in the table of the manual.
-const RATE: u64 = 50_000;
-/// How often it is rotated.
-const ROTATIONS: u64 = 12;
+/// Rotated files that may be open, as the manual has it.
+const ROTATED: usize = 8;
 
-/// Whether it was as good as can be; prints it.
+/// Whether all but what was cut was counted, and no more called lost; prints it.
 pub(crate) fn run(seed: u64) -> bool {
     let mut is_good = true;
-    for (poll, pattern) in [(5, "access.log"), (250, "access.log"), (250, "access.log*")] {
-        is_good &= once(seed, Duration::from_millis(poll), pattern);
+    for (poll, look, pattern) in [
+        (5, 0, "access.log"),
+        (250, 0, "access.log"),
+        (250, 0, "access.log*"),
+        (5, 120, "access.log"),
+    ] {
+        let pace = Pace {
+            poll: Duration::from_millis(poll),
+            look: Duration::from_millis(look),
+        };
+        is_good &= once(seed, pace, pattern);
     }
     is_good
 }
 
-fn once(seed: u64, poll: Duration, pattern: &str) -> bool {
-    let folder: PathBuf = super::disk().join(format!("torture-{}-copied", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    let signals = Signals::default();
-    let log = folder.join("access.log");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let writer = Writer {
-        path: log.clone(),
-        rate: RATE,
-        header: String::new(),
-        random: random.fork(),
-        signals: &signals,
-    };
-    let mut rotator = Rotator::new(log, &signals);
-    let pattern = folder.join(pattern).display().to_string();
-    let (written, window, seen) = thread::scope(|scope| {
-        let written = scope.spawn(move || writer.run().count);
-        let reader = scope.spawn(|| read(pattern, poll, &signals));
-        let mut window = 0;
-        for _ in 0..ROTATIONS {
-            thread::sleep(Duration::from_millis(random.u64(150..250)));
-            window += rotator.copytruncate();
-        }
-        signals.stop.store(true, Ordering::Release);
-        let written = written.join().expect("the writer");
-        (written, window, reader.join().expect("the reader"))
-    });
-    clear(&folder);
-    let counted: u64 = seen.iter().map(|times| u64::from(*times)).sum();
-    let twice = seen.iter().filter(|times| **times > 1).count();
-    let missing = (1..=written).filter(|n| seen.get(*n as usize).is_none_or(|times| *times == 0));
-    let missing = missing.count() as u64;
-    // The last moment before the truncation is not seen by the rotator either: as much again.
-    let excused = ROTATIONS + window * 2 + RATE / 1000;
-    println!(
-        "{seed:4} copytruncate, poll {:3} ms: {written} written, {counted} counted, {missing} missing of at most {excused} ({window} between copy and truncation), {twice} twice",
-        poll.as_millis()
-    );
-    twice == 0 && missing <= excused
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Between two looks.
+    poll: Duration,
+    /// Between the begin of a look and the reading: what was found may be truncated meanwhile, and have grown again.
+    look: Duration,
 }
 
-/// Counts each line by its number.
-fn read(pattern: String, poll: Duration, signals: &Signals) -> Vec<u8> {
-    let mut follower = Follower::new(vec![pattern], Start::Beginning);
-    let mut seen: Vec<u8> = Vec::new();
-    let mut look = || {
-        follower.poll(Instant::now(), &mut |found| {
-            if let Found::Line(line) = found
-                && let Some(number) = number(line)
-            {
-                let at = usize::try_from(number).expect("a number");
-                seen.resize(seen.len().max(at + 1), 0);
-                seen[at] += 1;
-            }
-        })
+fn once(seed: u64, pace: Pace, pattern: &str) -> bool {
+    let folder: PathBuf = super::disk().join(format!("torture-{}-copied", std::process::id()));
+    fs::create_dir_all(folder.join("logs")).expect("a folder");
+    let case = Case {
+        by: By::Follower,
+        seed,
+        rate: super::RATE,
+        lines: 2 * super::RATE,
+        rotation: Rotation::Copy { period: 80..120 },
+        has_header: false,
+        folder: folder.clone(),
     };
-    while !signals.stop.load(Ordering::Acquire) {
-        if !look() {
-            thread::sleep(poll);
+    let files = folder.join("logs").join(pattern).display().to_string();
+    let read = |signals: &_, _| read(files, pace, &folder, signals);
+    let (written, (counted, open)) = case.meanwhile(&folder, read);
+    clear(&folder);
+    let mut shown = Shown::default();
+    compare(&written, &counted, &mut shown);
+    // The log, the writer's and two of the copier's beside them.
+    let is_bound = open <= ROTATED + 4;
+    shown.check(is_bound, || format!("{open} descriptors"));
+    println!(
+        "{seed:4} copytruncate, poll {:3} ms, {:3} ms a look, {pattern}: {} written, {} missing of {} cut in {} rotations, {} of {} bytes lost{}",
+        pace.poll.as_millis(),
+        pace.look.as_millis(),
+        written.sums.count,
+        shown.missing,
+        written.cut.lines.len(),
+        written.rotations,
+        shown.lost,
+        written.cut.bytes,
+        match &shown.wrong[..] {
+            [] => String::new(),
+            [first, ..] => format!(": NOT EXACT: {first} ({} in all)", shown.wrong.len()),
+        },
+    );
+    shown.wrong.is_empty()
+}
+
+/// What it counted, and how many descriptors of the folder were open at most.
+fn read(pattern: String, pace: Pace, folder: &Path, signals: &Signals) -> (Counted, usize) {
+    let mut follower = Follower::new(vec![pattern], Start::Beginning);
+    let (mut counted, mut open) = (Counted::default(), 0);
+    loop {
+        let is_over = signals.is_over();
+        let (now, mut on) = (Instant::now(), |found: Found<'_>| counted.take(found));
+        follower.begin_pass(now, &mut on);
+        thread::sleep(pace.look);
+        while follower.read_part(now, &mut on) {}
+        let is_waiting = follower.end_pass(now, &mut on);
+        open = open.max(descriptors(folder));
+        if is_over && !is_waiting {
+            settle(&mut follower, &mut counted);
+            return (counted, open);
+        }
+        if !is_waiting {
+            thread::sleep(pace.poll);
         }
     }
-    // The writer's last batch, then what that leads to.
-    thread::sleep(Duration::from_millis(50));
-    for _ in 0..3 {
-        while look() {}
-    }
-    seen
+}
+
+/// Descriptors of this process that lead into the folder.
+fn descriptors(folder: &Path) -> usize {
+    let all = fs::read_dir("/proc/self/fd").expect("listed");
+    let targets = all.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+    targets.filter(|target| target.starts_with(folder)).count()
 }

@@ -8,16 +8,13 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::reader::number;
 use super::rotator::{Rotator, clear};
-use super::writer::{Signals, Writer};
+use super::writer::{Signals, Writer, line};
 
-/// How long lines are written.
-const LENGTH: Duration = Duration::from_secs(5);
 /// What a reader is given to come to the end.
 const AFTER: Duration = Duration::from_secs(2);
 
@@ -27,6 +24,9 @@ enum By {
     Rename,
     Copy,
 }
+
+/// How many seconds of its rate are written.
+const LENGTH: u64 = 5;
 
 /// Prints the table.
 pub(crate) fn print() {
@@ -79,25 +79,29 @@ fn run(peer: Peer, by: By, rate: u64, period: Range<u64>) -> (u64, u64) {
     let writer = Writer {
         path: log.clone(),
         rate,
+        lines: rate * LENGTH,
+        line,
         header: String::new(),
         random: random.fork(),
         signals: &signals,
     };
-    let mut rotator = Rotator::new(log.clone(), &signals);
+    let mut rotator = Rotator::new(log.clone(), line, &signals);
     let reader = Reader::start(peer, &folder, &log);
     // Both start at the end of what there is.
     thread::sleep(Duration::from_secs(1));
     let written = thread::scope(|scope| {
-        let written = scope.spawn(move || writer.run().count);
-        let end = Instant::now() + LENGTH;
-        while Instant::now() < end {
+        let written = scope.spawn(move || writer.run().0.count);
+        while !signals.is_over() {
             thread::sleep(Duration::from_millis(random.u64(period.clone())));
             match by {
-                By::Rename => drop(rotator.rename(u64::MAX)),
-                By::Copy => drop(rotator.copytruncate()),
+                By::Rename => {
+                    if rotator.rename() {
+                        rotator.reopen();
+                    }
+                }
+                By::Copy => rotator.copytruncate(),
             }
         }
-        signals.stop.store(true, Ordering::Release);
         written.join().expect("the writer")
     });
     thread::sleep(AFTER);
@@ -206,7 +210,7 @@ fn last_shown(lines: impl BufRead) -> u64 {
         .last()
         .unwrap_or_default();
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("a scrape");
-    shown[0]["count"].as_u64().expect("a count")
+    shown["sums"]["count"].as_u64().expect("a count")
 }
 
 fn scrape(port: u16) -> u64 {

@@ -7,35 +7,65 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holter::label::Label;
+use holter::tail::follow::{GRACE, QUIET};
 use holter::tail::{Checkpoint, LossCause};
 use holter::tasks::storage::{Durability, Storage};
 use holter::tasks::tail::{Follower, Found, Start};
 use serde::{Deserialize, Serialize};
 
-/// Count, sum and hash of line numbers: equal only if each was counted once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sums {
-    pub(crate) count: u64,
-    pub(crate) sum: u64,
-    pub(crate) hash: u64,
+use super::sums::{Seen, Sums};
+
+/// What the last process is given to read all there is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) sums: Sums,
+    pub(crate) seen: Seen,
+    /// Lines that are parts of the writer's, and their bytes.
+    pub(crate) fragments: u64,
+    pub(crate) fragment_bytes: u64,
+    pub(crate) lost: BTreeMap<String, u64>,
 }
 
-impl Sums {
-    pub(crate) fn add(&mut self, number: u64) {
-        self.count += 1;
-        self.sum += number;
-        // SplitMix64's finalizer: a number that is missing and another that is doubled do not cancel out.
-        let mixed = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.hash ^= mixed ^ mixed >> 31;
+impl Counted {
+    pub(crate) fn take(&mut self, found: Found<'_>) {
+        match found {
+            Found::Line(line) => match number(line) {
+                Some(number) => {
+                    self.sums.add(number);
+                    self.seen.add(number);
+                }
+                None if line.starts_with(b"#") => {}
+                None => {
+                    self.fragments += 1;
+                    self.fragment_bytes += line.len() as u64 + 1;
+                }
+            },
+            Found::Lost { cause, bytes } => {
+                *self.lost.entry(cause.as_str().to_owned()).or_default() += bytes;
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes lost, of any cause.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+
+    /// Bytes of lines that were cut: lost, or read as lines of their own.
+    pub(crate) fn torn(&self) -> u64 {
+        let torn = self.lost.get(LossCause::TornLine.as_str());
+        torn.copied().unwrap_or(0) + self.fragment_bytes
     }
 }
 
-/// What is stored, and shown to a scrape.
+/// What is stored, and shown to a scrape but for the positions.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Stored {
-    pub(crate) sums: Sums,
-    pub(crate) lost: BTreeMap<String, u64>,
+struct Stored {
+    counted: Counted,
     checkpoint: Checkpoint,
 }
 
@@ -58,26 +88,21 @@ pub(crate) fn run(folder: &Path) {
     let mut follower = Follower::resume(vec![pattern], Start::Beginning, stored.checkpoint.clone());
     let mut random = fastrand::Rng::new();
     let mut scrape_at = Instant::now();
+    let end = scrape_at + PATIENCE;
     loop {
         let is_last = folder.join("stop").exists();
-        let is_waiting = follower.poll(Instant::now(), &mut |found| match found {
-            Found::Line(line) => {
-                if let Some(number) = number(line) {
-                    stored.sums.add(number);
-                }
-            }
-            Found::Lost { cause, bytes } => {
-                *stored.lost.entry(cause.as_str().to_owned()).or_default() += bytes;
-            }
-            _ => {}
-        });
-        let is_done = is_last && !is_waiting && follower.lag_bytes() == 0;
+        let is_waiting = follower.poll(Instant::now(), &mut |found| stored.counted.take(found));
+        let is_read_out = !is_waiting && follower.lag_bytes() == 0;
+        let is_done = is_last && (is_read_out || Instant::now() >= end);
+        if is_done {
+            settle(&mut follower, &mut stored.counted);
+        }
         if is_done || Instant::now() >= scrape_at {
             scrape_at += Duration::from_millis(random.u64(20..120));
             stored.checkpoint = follower.checkpoint();
             let bytes = serde_json::to_vec(&stored).expect("encoded");
             storage.write(&bytes, Durability::Process).expect("stored");
-            let shown = serde_json::to_string(&(&stored.sums, &stored.lost)).expect("encoded");
+            let shown = serde_json::to_string(&stored.counted).expect("encoded");
             let mut out = std::io::stdout().lock();
             writeln!(out, "{shown}").and_then(|()| out.flush()).ok();
         }
@@ -90,8 +115,14 @@ pub(crate) fn run(folder: &Path) {
     }
 }
 
-/// Every cause, for who reads the losses.
-pub(crate) fn total(lost: &BTreeMap<String, u64>) -> u64 {
-    let causes = LossCause::ALL.iter().map(|cause| cause.as_str());
-    causes.filter_map(|cause| lost.get(cause)).sum()
+/// Lets the time pass after which copies are known to be whole, and what is missing is counted as lost.
+pub(crate) fn settle(follower: &mut Follower, counted: &mut Counted) {
+    let mut now = Instant::now();
+    // Not all are open at once.
+    for _ in 0..12 {
+        for later in [Duration::ZERO, QUIET, GRACE] {
+            now += later;
+            while follower.poll(now, &mut |found| counted.take(found)) {}
+        }
+    }
 }

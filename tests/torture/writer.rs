@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::reader::Sums;
+use super::sums::Sums;
 
-/// What the writer and the rotator tell each other.
+/// What the writer, the rotator and the reader tell each other.
 #[derive(Default)]
 pub(crate) struct Signals {
+    /// All is written.
     pub(crate) stop: AtomicBool,
     /// Counts the rotations after which the path has to be opened again.
     pub(crate) reopen: AtomicU64,
@@ -21,30 +22,42 @@ pub(crate) struct Signals {
     pub(crate) reopened: AtomicU64,
     /// How many lines were written when the writer left each file.
     pub(crate) ends: Mutex<Vec<u64>>,
-    /// How many lines the last scrape showed.
+    /// Up to which line the last scrape showed all.
     pub(crate) shown: AtomicU64,
+    /// Bytes of lines written. Held for each write, so that a copier that holds it knows what it truncates.
+    pub(crate) bytes: Mutex<u64>,
+}
+
+impl Signals {
+    pub(crate) fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
 }
 
 pub(crate) struct Writer<'a> {
     pub(crate) path: PathBuf,
     pub(crate) rate: u64,
+    /// How many lines it writes; with the rate, for how long.
+    pub(crate) lines: u64,
+    pub(crate) line: fn(u64) -> String,
     pub(crate) header: String,
     pub(crate) random: fastrand::Rng,
     pub(crate) signals: &'a Signals,
 }
 
 impl Writer<'_> {
-    /// Writes until it is told to stop; gives what it wrote.
-    pub(crate) fn run(mut self) -> Sums {
+    /// Writes all lines, each when it is due; gives what it wrote, and in what time.
+    pub(crate) fn run(mut self) -> (Sums, Duration) {
         let begin = Instant::now();
         let (mut sums, mut text) = (Sums::default(), String::new());
         let (mut file, mut seen) = (self.open(), 0);
         let mut stale_until = None;
-        while !self.signals.stop.load(Ordering::Acquire) {
+        while sums.count < self.lines || !text.is_empty() {
             let due = u64::try_from(begin.elapsed().as_millis()).unwrap() * self.rate / 1000;
-            while sums.count < due.min(sums.count + 4 * self.random.u64(1..500)) {
+            let batch = sums.count + 4 * self.random.u64(1..500);
+            while sums.count < due.min(batch).min(self.lines) {
                 sums.add(sums.count + 1);
-                text.push_str(&line(sums.count));
+                text.push_str(&(self.line)(sums.count));
             }
             // Sometimes the last line in two writes, the second with the next batch.
             let cut = if self.random.u8(..4) == 0 {
@@ -52,14 +65,14 @@ impl Writer<'_> {
             } else {
                 text.len()
             };
-            file.write_all(&text.as_bytes()[..cut]).expect("written");
+            self.write(&mut file, &text.as_bytes()[..cut]);
             text.drain(..cut);
             let asked = self.signals.reopen.load(Ordering::Acquire);
             if asked != seen && stale_until.is_none() {
                 stale_until = Some(Instant::now() + Duration::from_millis(self.random.u64(..30)));
             }
             if stale_until.is_some_and(|until| Instant::now() >= until) {
-                file.write_all(text.as_bytes()).expect("written");
+                self.write(&mut file, text.as_bytes());
                 text.clear();
                 (file, seen, stale_until) = (self.open(), asked, None);
                 self.signals.ends.lock().expect("ends").push(sums.count);
@@ -67,14 +80,19 @@ impl Writer<'_> {
             }
             thread::sleep(Duration::from_micros(self.random.u64(200..3000)));
         }
-        file.write_all(text.as_bytes()).expect("written");
-        sums
+        self.signals.stop.store(true, Ordering::Release);
+        (sums, begin.elapsed())
+    }
+
+    fn write(&self, file: &mut File, lines: &[u8]) {
+        let mut bytes = self.signals.bytes.lock().expect("bytes");
+        file.write_all(lines).expect("written");
+        *bytes += lines.len() as u64;
     }
 
     fn open(&self) -> File {
-        let is_new = !self.path.exists();
         let mut file = append(&self.path);
-        if is_new {
+        if file.metadata().expect("the log").len() == 0 {
             file.write_all(self.header.as_bytes()).expect("written");
         }
         file
@@ -86,7 +104,8 @@ fn append(path: &Path) -> File {
     file.expect("the log")
 }
 
-/// About as long as a line of an access log.
+/// About as long as a line of an access log, each as long as the others: a place tells the line. No line is the end of
+/// another.
 pub(crate) fn line(number: u64) -> String {
-    format!("{number} 10.0.0.1 - - \"GET /mcp HTTP/1.1\" 200 512 rt=0.004\n")
+    format!("{number:09} 10.0.0.1 - - \"GET /mcp HTTP/1.1\" 200 512 rt=0.004\n")
 }

@@ -37,22 +37,26 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-u
 #[derive(Clone)]
 pub struct Views {
     metrics: Arc<dyn Fn() -> BoxFuture<'static, Bytes> + Send + Sync>,
-    status: Arc<dyn Fn() -> Status + Send + Sync>,
+    status: Arc<dyn Fn() -> BoxFuture<'static, Status> + Send + Sync>,
     scrapes: Arc<Scrapes>,
     ready: Arc<AtomicBool>,
     reload: Option<Door>,
 }
 
 impl Views {
-    /// `metrics` gives the exposition, `status` makes the picture for the page; both are called once
-    /// per request. `status` must not wait; `metrics` may wait for a disk.
-    pub fn new<F: Future<Output = Bytes> + Send + 'static>(
-        metrics: impl Fn() -> F + Send + Sync + 'static,
-        status: impl Fn() -> Status + Send + Sync + 'static,
-    ) -> Self {
+    /// `metrics` gives the exposition, `status` the picture for the page; both are called once per request, and may wait
+    /// for a disk.
+    pub fn new<M, S>(
+        metrics: impl Fn() -> M + Send + Sync + 'static,
+        status: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self
+    where
+        M: Future<Output = Bytes> + Send + 'static,
+        S: Future<Output = Status> + Send + 'static,
+    {
         Self {
             metrics: Arc::new(move || Box::pin(metrics())),
-            status: Arc::new(status),
+            status: Arc::new(move || Box::pin(status())),
             scrapes: Arc::default(),
             ready: Arc::default(),
             reload: None,
@@ -114,11 +118,11 @@ async fn metrics(State(views): State<Views>, method: Method) -> Response {
 }
 
 async fn status_page(State(views): State<Views>) -> Html<String> {
-    Html(page::render(&(views.status)()))
+    Html(page::render(&(views.status)().await))
 }
 
 async fn status_json(State(views): State<Views>) -> Json<Status> {
-    Json((views.status)())
+    Json((views.status)().await)
 }
 
 async fn ready(State(views): State<Views>) -> (StatusCode, &'static str) {

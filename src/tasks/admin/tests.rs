@@ -34,7 +34,8 @@ fn views(metrics: impl Fn() -> String + Send + Sync + 'static) -> Views {
         sources: Vec::new(),
         disconnects: Vec::new(),
     };
-    Views::new(move || std::future::ready(metrics().into()), status)
+    let metrics = move || std::future::ready(metrics().into());
+    Views::new(metrics, move || std::future::ready(status()))
 }
 
 fn small() -> Views {

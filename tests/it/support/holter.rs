@@ -7,11 +7,16 @@ use super::nginx::{LOG_FORMAT, Nginx};
 use super::processes::Process;
 use super::scrape::Scrape;
 use super::{eventually, http};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus};
 use tempfile::TempDir;
+
+/// A user and a group to whom nothing belongs.
+const NOBODY: u32 = 65534;
 
 /// A running Holter.
 pub(crate) struct Holter {
@@ -152,16 +157,17 @@ impl Holter {
 
     /// Starts it so that it stores what it counts in `storage`.
     pub(crate) fn storing(configuration: &str, storage: &Path) -> Self {
+        let storage = storage.to_str().expect("a path in UTF-8");
+        Self::start_with(configuration, &["--storage.path", storage])
+    }
+
+    /// Starts it as a user who may read only what others may: the superuser reads everything.
+    pub(crate) fn unprivileged(configuration: &str, flags: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut command = command(folder.path(), configuration);
-        command.arg("--storage.path").arg(storage);
-        let mut process = Process::start("holter", folder.path(), &mut command);
-        let address = process.wait_until("its address", |p| listening(&p.stderr()));
-        Self {
-            address,
-            process,
-            folder,
-        }
+        let mut command = unprivileged(folder.path(), configuration);
+        command.args(flags);
+        let process = Process::start("holter", folder.path(), &mut command);
+        Self::running(process, folder)
     }
 
     /// SIGKILL: it gets no chance to store anything.
@@ -183,13 +189,48 @@ impl Holter {
 fn command(folder: &Path, configuration: &str) -> Command {
     let file = folder.join("holter.yaml");
     fs::write(&file, configuration).expect("holter.yaml");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holter"));
+    with_flags(Command::new(env!("CARGO_BIN_EXE_holter")), &file)
+}
+
+fn with_flags(mut command: Command, file: &Path) -> Command {
     command
         .arg("--config.file")
-        .arg(&file)
+        .arg(file)
         .args(["--web.listen-address", "127.0.0.1:0"])
         .env("NO_COLOR", "1");
     command
+}
+
+/// The same for a user who may read only what others may; the program is run from where that user may run it.
+fn unprivileged(folder: &Path, configuration: &str) -> Command {
+    let may = |mode| Permissions::from_mode(mode);
+    let file = folder.join("holter.yaml");
+    fs::write(&file, configuration).expect("holter.yaml");
+    fs::set_permissions(&file, may(0o644)).expect("a file for all");
+    fs::set_permissions(folder, may(0o755)).expect("a folder for all");
+    let program = folder.join("holter");
+    fs::copy(env!("CARGO_BIN_EXE_holter"), &program).expect("a copy");
+    fs::set_permissions(&program, may(0o755)).expect("a program for all");
+    let mut command = with_flags(Command::new(program), &file);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// What `holter check` says to that user of this configuration, and its exit code.
+pub(crate) fn checked_unprivileged(configuration: &str) -> (String, Option<i32>) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let started = unprivileged(folder.path(), configuration);
+    let mut command = Command::new(started.get_program());
+    command.arg("check").arg("--config.file");
+    command.arg(folder.path().join("holter.yaml"));
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let said = command.output().expect("checked");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    (text, said.status.code())
 }
 
 /// The address in the demo's introduction.
