@@ -73,6 +73,9 @@ pub struct Position {
     pub head: Print,
     /// Places in it, in their order; the last is where it was left.
     pub anchors: Vec<Anchor>,
+    /// Up to where it was read, of an unfinished line too; 0 where that was not kept.
+    #[serde(default)]
+    pub read: u64,
     /// Its largest size that was seen.
     pub seen: u64,
     /// Whether it is a copy that was made before a truncation: its last line may go on elsewhere.
@@ -87,6 +90,7 @@ impl Position {
             path: path.to_string_lossy().into_owned(),
             head: Print::of(&[]),
             anchors: vec![Anchor::after(offset, &[])],
+            read: offset,
             seen: offset,
             is_copy: false,
         }
@@ -110,6 +114,11 @@ impl Position {
             |anchor: &&Anchor| anchor.offset <= size && anchor.print.length >= ANCHOR_MAX as u64;
         let mut places = self.anchors.iter().rev();
         places.find(is_fit).filter(|_| self.is_copy).copied()
+    }
+
+    /// Up to where it was read.
+    pub fn read(&self) -> u64 {
+        self.read.max(self.offset())
     }
 
     /// Bytes that were seen and not settled.

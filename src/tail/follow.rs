@@ -121,6 +121,30 @@ pub fn sibling(evidence: Evidence) -> Sibling {
     }
 }
 
+/// What is to be done with a file that was read before and is not held open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Nothing: all of it is settled.
+    Done,
+    /// Nothing yet: it was read to its end, in the middle of a line that may still go on.
+    Wait,
+    /// The same, and it was quiet for so long that the line ends there.
+    Finish,
+    /// To read what was not read of it.
+    GoOn,
+}
+
+/// Judges a file of this size that was left at `settled`, read up to `read`, and last gave bytes at `last`. To
+/// open one that only waits for its line's end would be to take the place of one with bytes to read.
+pub fn again(settled: u64, read: u64, size: u64, last: Instant, now: Instant) -> Again {
+    match size {
+        _ if size == settled => Again::Done,
+        _ if size != read => Again::GoOn,
+        _ if is_quiet(last, now) => Again::Finish,
+        _ => Again::Wait,
+    }
+}
+
 /// Whether a rotated file that last gave bytes at `last` has been quiet long enough to let it go.
 pub fn is_quiet(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= QUIET
@@ -227,6 +251,26 @@ mod tests {
         check(9, false, Beside::Unclear, Sibling::Undecided);
         check(9, false, Beside::Beginning, Sibling::Undecided);
         check(9, false, Beside::Other, Sibling::New);
+    }
+
+    #[test]
+    fn what_is_to_be_done_with_a_file_that_was_left() {
+        let last = instant();
+        let check = |read, size, after, expected| {
+            let found = again(10, read, size, last, last + after);
+            assert_eq!(found, expected, "{read} {size} {after:?}");
+        };
+        let soon = QUIET - Duration::from_millis(1);
+        for after in [soon, QUIET] {
+            check(10, 10, after, Again::Done);
+            check(13, 10, after, Again::Done);
+            check(10, 13, after, Again::GoOn);
+            check(13, 14, after, Again::GoOn);
+            check(13, 12, after, Again::GoOn);
+            check(10, 9, after, Again::GoOn);
+        }
+        check(13, 13, soon, Again::Wait);
+        check(13, 13, QUIET, Again::Finish);
     }
 
     #[test]

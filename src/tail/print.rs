@@ -166,6 +166,7 @@ impl Trace {
                 .filter(|anchor| anchor.offset < self.settled.offset)
                 .chain([self.settled])
                 .collect(),
+            read: self.at,
             seen,
             is_copy,
         }

@@ -11,7 +11,7 @@ use super::listing::{Kind, Listing, Sight};
 use super::open::{Open, Role, open, proves};
 use super::{FILES_MAX, Follower, ROTATED_MAX};
 use crate::tail::checkpoint::Position;
-use crate::tail::follow::{self, Beside, Evidence, Sibling};
+use crate::tail::follow::{self, Again, Beside, Evidence, Sibling};
 use crate::tail::{LossCause, RotationKind};
 
 impl Follower {
@@ -29,8 +29,11 @@ impl Follower {
         let known = self.memory.position(observed.id).cloned();
         let done = match (kind, known) {
             (Kind::Compressed, Some(_)) => Ok(()),
-            (_, Some(position)) if is_read_out(sight, &position) => Ok(()),
-            (_, Some(position)) => self.go_on(sight, position, now, on),
+            (_, Some(position)) => match self.again(sight, now) {
+                Some(Again::Finish) if self.rotated() >= ROTATED_MAX => Ok(()),
+                Some(Again::Finish | Again::GoOn) => self.go_on(sight, position, now, on),
+                Some(Again::Done | Again::Wait) | None => Ok(()),
+            },
             (_, None) if sight.is_fresh && self.start == Start::End => self.skip(sight, now, on),
             (Kind::Base, None) => self.begin(sight, now, on),
             (Kind::Sibling, None) => self.begin_sibling(sight, listing, now, on),
@@ -41,6 +44,25 @@ impl Follower {
         }
     }
 
+    /// What is to be done with a file that was read before. The one that a log's path leads to is held open.
+    pub(super) fn again(&self, sight: &Sight, now: Instant) -> Option<Again> {
+        let (id, size) = (sight.observed.id, sight.observed.size);
+        let position = self.memory.position(id)?;
+        let is_its_log =
+            sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path;
+        if is_its_log {
+            return Some(Again::GoOn);
+        }
+        let last = self.memory.last(id)?;
+        Some(follow::again(
+            position.offset(),
+            position.read(),
+            size,
+            last,
+            now,
+        ))
+    }
+
     /// A file that was read before.
     fn go_on(
         &mut self,
@@ -49,10 +71,11 @@ impl Follower {
         now: Instant,
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
+        let last = self.memory.last(sight.observed.id).unwrap_or(now);
         let role = match (sight.kind, position.is_copy) {
             (Kind::Base, _) => Role::Live,
-            (_, true) => Role::Copy(now),
-            (_, false) => Role::Rotated(now),
+            (_, true) => Role::Copy(last),
+            (_, false) => Role::Rotated(last),
         };
         if !self.has_room(sight, position.offset(), now, on) {
             return Ok(());
@@ -94,12 +117,12 @@ impl Follower {
         };
         match opened {
             Ok(Some(file)) if is_log => self.open.push(file),
-            Ok(Some(file)) => self.memory.remember(file.position(), now),
+            Ok(Some(file)) => self.memory.remember(file.position(), now, now),
             // Another file came to stand there meanwhile: the next pass sees it.
             Ok(None) => {}
             Err(error) => {
                 let end = Position::unread_at(sight.observed.id, &sight.base, size);
-                self.memory.remember(end, now);
+                self.memory.remember(end, now, now);
                 return Err(error);
             }
         }
@@ -214,7 +237,7 @@ impl Follower {
         let Some(end) = Open::begin(sight, sight.observed.size, Role::Copy(now))? else {
             return Ok(());
         };
-        self.memory.remember(end.position(), now);
+        self.memory.remember(end.position(), now, now);
         let missing = self.memory.missing(&sight.base);
         let copied = self.memory.copied(id, compressed::size(sight)?);
         let missing = match copied {
@@ -243,21 +266,15 @@ impl Follower {
             if !has_room {
                 lost(LossCause::FileLimit, size.saturating_sub(offset), on);
                 let end = Position::unread_at(id, &sight.base, size);
-                self.memory.remember(end, now);
+                self.memory.remember(end, now, now);
             }
             return has_room;
         }
-        let is_read_out = |file: &Open| file.is_listed && file.unread() == 0;
-        let has_room = self.rotated() < ROTATED_MAX || self.give_up_one(is_read_out, now, on);
-        if !has_room {
+        let has_room =
+            self.rotated() < ROTATED_MAX || self.give_up_one(Open::is_in_the_way, now, on);
+        if !has_room && self.memory.position(id).is_none() {
             self.waiting += size.saturating_sub(offset);
         }
         has_room
     }
-}
-
-/// Whether a file that was read before has nothing new, and is not the one to hold open for its log.
-fn is_read_out(sight: &Sight, position: &Position) -> bool {
-    let is_its_log = sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path;
-    position.offset() == sight.observed.size && !is_its_log
 }

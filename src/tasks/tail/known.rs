@@ -44,9 +44,17 @@ struct Copy {
 #[derive(Debug)]
 struct Known {
     position: Position,
+    /// When it last gave bytes.
+    last: Instant,
     /// When a listing last showed it, and in which pass.
     sighted: Instant,
     pass: u64,
+}
+
+impl Known {
+    fn unread(&self) -> u64 {
+        self.position.seen.saturating_sub(self.position.read())
+    }
 }
 
 /// What a file held that was truncated, as far as it was read.
@@ -112,7 +120,7 @@ impl Memory {
     /// Takes up what another follower left.
     pub(super) fn take_up(&mut self, left: Checkpoint, now: Instant) {
         for position in left.files {
-            self.remember(position, now);
+            self.remember(position, now, now);
         }
         let cut = |position: Position| {
             Cut::left(&Path::new(&position.path).into(), position.clone(), now)
@@ -178,9 +186,9 @@ impl Memory {
         (position.offset() >= size).then(|| position.clone())
     }
 
-    /// Remembers a file that is not open; beyond [`LISTED_MAX`], the one that was sighted longest ago is
+    /// Remembers a file that is not open and last gave bytes at `last`; beyond [`LISTED_MAX`], the one that was sighted longest ago is
     /// forgotten.
-    pub(super) fn remember(&mut self, position: Position, now: Instant) {
+    pub(super) fn remember(&mut self, position: Position, last: Instant, now: Instant) {
         if self.known.len() >= LISTED_MAX {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.sighted);
             if let Some(id) = oldest.map(|(id, _)| *id) {
@@ -189,6 +197,7 @@ impl Memory {
         }
         let known = Known {
             position,
+            last,
             sighted: now,
             pass: self.pass,
         };
@@ -198,6 +207,22 @@ impl Memory {
     /// Where a file was left, if it is remembered.
     pub(super) fn position(&self, id: Identity) -> Option<&Position> {
         self.known.get(&id).map(|known| &known.position)
+    }
+
+    /// When a file last gave bytes, if it is remembered.
+    pub(super) fn last(&self, id: Identity) -> Option<Instant> {
+        self.known.get(&id).map(|known| known.last)
+    }
+
+    /// Bytes that were seen of files that are not open, and not read.
+    pub(super) fn unread(&self) -> u64 {
+        self.known.values().map(Known::unread).sum()
+    }
+
+    /// Those of them in files that the listing of this pass shows.
+    pub(super) fn waiting(&self) -> u64 {
+        let listed = self.known.values().filter(|known| known.pass == self.pass);
+        listed.map(Known::unread).sum()
     }
 
     /// Hands a file over to who opened it.

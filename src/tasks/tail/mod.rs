@@ -22,7 +22,7 @@ use open::{Open, Read, Role};
 
 use crate::tail::RotationKind;
 use crate::tail::checkpoint::Checkpoint;
-use crate::tail::follow;
+use crate::tail::follow::{self, Again};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
 pub const READ_MAX: usize = 4 * 1024 * 1024;
@@ -48,7 +48,7 @@ pub struct Follower {
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
     memory: Memory,
-    /// Bytes of files that wait for a rotated one to be let go.
+    /// Bytes of unknown files that wait for a rotated one to be let go.
     waiting: u64,
     /// What the pass that is under way has still to read, the next file last.
     due: Vec<Due>,
@@ -126,7 +126,10 @@ impl Follower {
         self.bind(&listing, now, on);
         self.check(now, on);
         self.waiting = 0;
-        for sight in &listing.sights {
+        // What only waits to be finished takes no place that another needs.
+        let (last, first): (Vec<_>, Vec<_>) = (listing.sights.iter())
+            .partition(|sight| self.again(sight, now) == Some(Again::Finish));
+        for sight in first.into_iter().chain(last) {
             self.consider(sight, &listing, now, on);
         }
         // Rotated files first: their lines are older.
@@ -170,12 +173,13 @@ impl Follower {
     pub fn end_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         self.retire(now, on);
         self.memory.forget(now, on);
-        self.is_waiting
+        let has_more = self.waiting + self.memory.waiting() > 0;
+        self.is_waiting || (has_more && self.open.iter().any(Open::is_in_the_way))
     }
 
     /// Bytes that are written and not read, as of the last pass.
     pub fn lag_bytes(&self) -> u64 {
-        self.open.iter().map(Open::unread).sum::<u64>() + self.waiting
+        self.open.iter().map(Open::unread).sum::<u64>() + self.memory.unread() + self.waiting
     }
 
     /// Judges what the paths of the open files lead to now.
@@ -224,13 +228,14 @@ impl Follower {
         };
         for mut file in self.open.extract_if(.., is_over) {
             file.finish(on);
-            self.memory.remember(file.position(), now);
+            self.memory.remember(file.position(), now, now);
         }
         while self.rotated() > ROTATED_MAX {
-            if self.give_up_one(|file| file.unread() == 0, now, on) {
-                continue;
-            }
-            self.give_up_one(|_| true, now, on);
+            // What stands on disk is gone on with later; of the rest, what is read out is no loss.
+            let _ = self.give_up_one(Open::is_in_the_way, now, on)
+                || self.give_up_one(|file| file.is_listed, now, on)
+                || self.give_up_one(|file| file.unread() == 0, now, on)
+                || self.give_up_one(|_| true, now, on);
         }
     }
 
@@ -260,7 +265,7 @@ impl Follower {
             (false, 0) => file.finish(on),
             (false, _) => file.abandon(on),
         }
-        self.memory.remember(file.position(), now);
+        self.memory.remember(file.position(), file.last(now), now);
         true
     }
 

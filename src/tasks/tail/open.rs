@@ -30,6 +30,8 @@ pub(super) struct Open {
     /// Whether the last listing showed it.
     pub(super) is_listed: bool,
     seen: u64,
+    /// Up to where it was read before it was left: to read that once more is no sign of life.
+    known: u64,
     lines: Lines,
     trace: Trace,
 }
@@ -90,6 +92,7 @@ impl Open {
             role,
             is_listed: true,
             seen: sight.observed.size.max(trace.at()),
+            known: trace.at(),
             lines: Lines::default(),
             trace,
         }
@@ -99,6 +102,15 @@ impl Open {
     pub(super) fn recall(&mut self, position: &Position) {
         self.trace.recall(&position.anchors);
         self.seen = self.seen.max(position.seen);
+        self.known = position.read();
+    }
+
+    /// When it last gave bytes; of a live file, now.
+    pub(super) fn last(&self, now: Instant) -> Instant {
+        match self.role {
+            Role::Live => now,
+            Role::Rotated(last) | Role::Copy(last) => last,
+        }
     }
 
     /// Bytes that were read of an unfinished line.
@@ -112,6 +124,11 @@ impl Open {
 
     pub(super) fn unread(&self) -> u64 {
         self.seen.saturating_sub(self.trace.at())
+    }
+
+    /// Whether it is held open for nothing but what may still come, which shows on disk too.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        !self.is_live() && self.is_listed && self.unread() == 0
     }
 
     /// Bytes that were seen and gave no line yet.
@@ -194,6 +211,9 @@ impl Open {
             }
             left = left.saturating_sub(read);
             self.take(bytes, on);
+            if self.trace.at() <= self.known {
+                continue;
+            }
             if let Role::Rotated(last) | Role::Copy(last) = &mut self.role {
                 *last = now;
             }
@@ -218,6 +238,7 @@ impl Open {
     pub(super) fn restart(&mut self) {
         self.lines = Lines::default();
         self.trace = Trace::begin(0, Vec::new(), &[]);
+        self.known = 0;
         self.seen = 0;
     }
 
