@@ -1,7 +1,7 @@
 //! What to do with each file that a listing shows: go on with it, begin it, or leave it alone.
 
-use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::compressed;
@@ -11,7 +11,7 @@ use super::listing::{Kind, Listing, Sight};
 use super::open::{Open, Role, open, proves};
 use super::{FILES_MAX, Follower, ROTATED_MAX};
 use crate::tail::checkpoint::Position;
-use crate::tail::follow::{self, Again, Beside, Evidence, Sibling};
+use crate::tail::follow::{self, Again};
 use crate::tail::{LossCause, RotationKind};
 
 impl Follower {
@@ -35,7 +35,7 @@ impl Follower {
                 Some(Again::Done | Again::Wait) | None => Ok(()),
             },
             (_, None) if sight.is_fresh && self.start == Start::End => self.skip(sight, now, on),
-            (Kind::Base, None) => self.begin(sight, now, on),
+            (Kind::Base, None) => self.begin(sight, listing, now, on),
             (Kind::Sibling, None) => self.begin_sibling(sight, listing, now, on),
             (Kind::Compressed, None) => self.begin_compressed(sight, now, on),
         };
@@ -48,9 +48,7 @@ impl Follower {
     pub(super) fn again(&self, sight: &Sight, now: Instant) -> Option<Again> {
         let (id, size) = (sight.observed.id, sight.observed.size);
         let position = self.memory.position(id)?;
-        let is_its_log =
-            sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path;
-        if is_its_log {
+        if is_its_log(sight, position) {
             return Some(Again::GoOn);
         }
         let last = self.memory.last(id)?;
@@ -72,10 +70,16 @@ impl Follower {
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
         let last = self.memory.last(sight.observed.id).unwrap_or(now);
-        let role = match (sight.kind, position.is_copy) {
-            (Kind::Base, _) => Role::Live,
-            (_, true) => Role::Copy(last),
-            (_, false) => Role::Rotated(last),
+        let (base, role) = match sight.kind {
+            Kind::Base if is_its_log(sight, &position) => (sight.base.clone(), Role::Live),
+            // Also where a pattern matches the copy's own name.
+            _ if position.is_copy => (Path::new(&position.path).into(), Role::Copy(last)),
+            Kind::Base => (sight.base.clone(), Role::Live),
+            _ => (sight.base.clone(), Role::Rotated(last)),
+        };
+        let sight = &Sight {
+            base,
+            ..sight.clone()
         };
         if !self.has_room(sight, position.offset(), now, on) {
             return Ok(());
@@ -129,91 +133,6 @@ impl Follower {
         Ok(())
     }
 
-    /// A log that was not there before.
-    fn begin(
-        &mut self,
-        sight: &Sight,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
-        if self.has_room(sight, 0, now, on) {
-            self.open.extend(Open::begin(sight, 0, Role::Live)?);
-        }
-        Ok(())
-    }
-
-    /// An unknown file beside a log.
-    fn begin_sibling(
-        &mut self,
-        sight: &Sight,
-        listing: &Listing,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
-        let Some(file) = open(sight)? else {
-            return Ok(());
-        };
-        let size = file.metadata()?.len();
-        let missing = self.missing_in(&file, sight, size);
-        let copied = self.memory.copied(sight.observed.id, size);
-        let evidence = Evidence {
-            size,
-            has_missing_content: missing.is_some() || copied.is_some(),
-            beside: self.beside(&file, sight, size, listing),
-        };
-        match (follow::sibling(evidence), missing.or(copied)) {
-            (Sibling::Undecided, _) => {
-                let of = self.live(&sight.base).map(|live| live.id);
-                if let (Some(of), Beside::Beginning) = (of, evidence.beside) {
-                    self.memory.copy(sight.observed.id, of, now);
-                }
-            }
-            (Sibling::Copy, Some(missing)) => {
-                if self.has_room(sight, missing.offset(), now, on) {
-                    // What was read beyond the copy's end was read before the truncation.
-                    let offset = missing.offset().min(size);
-                    self.memory.found(&missing, offset);
-                    self.open
-                        .extend(Open::begin(sight, offset, Role::Copy(now))?);
-                }
-            }
-            (Sibling::Copy | Sibling::New, _) => {
-                if self.has_room(sight, 0, now, on) {
-                    self.memory.found_unread(&sight.base);
-                    self.open.extend(Open::begin(sight, 0, Role::Rotated(now))?);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What was read before, is missing now, and is proved to stand in this file.
-    fn missing_in(&self, file: &File, sight: &Sight, size: u64) -> Option<Position> {
-        let is_in = |position: &Position| {
-            let anchor = position.proof(size);
-            anchor.is_some() && proves(file, position, anchor)
-        };
-        let missing = self.memory.missing(&sight.base);
-        let proved = missing.iter().filter(|position| is_in(position));
-        proved.max_by_key(|position| position.offset()).cloned()
-    }
-
-    fn beside(&mut self, file: &File, sight: &Sight, size: u64, listing: &Listing) -> Beside {
-        let is_hidden = |hidden: &Open| hidden.has_in_common(file, size);
-        if self.hidden(&sight.base).any(is_hidden) {
-            return Beside::Beginning;
-        }
-        if let Some(live) = self.live(&sight.base) {
-            return live.beside(file, size);
-        }
-        let is_there = listing.log(&sight.base).is_some() || listing.is_unclear(&sight.base);
-        if is_there {
-            Beside::Unclear
-        } else {
-            Beside::Nothing
-        }
-    }
-
     /// An unknown compressed file beside a log.
     fn begin_compressed(
         &mut self,
@@ -253,7 +172,7 @@ impl Follower {
 
     /// Whether one more file may be held open. Where not, a log is passed over and that is counted; a file
     /// beside it waits.
-    fn has_room(
+    pub(super) fn has_room(
         &mut self,
         sight: &Sight,
         offset: u64,
@@ -277,4 +196,9 @@ impl Follower {
         }
         has_room
     }
+}
+
+/// Whether the log's path that the file was followed under leads to it.
+fn is_its_log(sight: &Sight, position: &Position) -> bool {
+    sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path
 }

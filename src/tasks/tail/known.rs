@@ -248,6 +248,13 @@ impl Memory {
             .collect()
     }
 
+    /// The logs of which something is missing.
+    pub(super) fn missing_of(&self) -> impl Iterator<Item = Arc<Path>> {
+        let absent = (self.known.values()).filter(|known| known.pass != self.pass);
+        let absent = absent.map(|known| Path::new(&known.position.path).into());
+        absent.chain(self.cuts.iter().map(|cut| Arc::clone(&cut.base)))
+    }
+
     /// What is missing of a log may still turn up.
     pub(super) fn keep(&mut self, base: &Path, now: Instant) {
         let path = base.to_string_lossy();

@@ -5,6 +5,7 @@
 //! line is handed out once, and what cannot be is counted.
 
 mod again;
+mod beside;
 mod compressed;
 mod consider;
 mod found;
@@ -127,8 +128,10 @@ impl Follower {
         self.check(now, on);
         self.waiting = 0;
         // What only waits to be finished takes no place that another needs.
-        let (last, first): (Vec<_>, Vec<_>) = (listing.sights.iter())
+        let (last, mut first): (Vec<_>, Vec<_>) = (listing.sights.iter())
             .partition(|sight| self.again(sight, now) == Some(Again::Finish));
+        // An unknown file is compared with the logs that are open.
+        first.sort_by_key(|sight| (sight.kind, self.again(sight, now).is_none()));
         for sight in first.into_iter().chain(last) {
             self.consider(sight, &listing, now, on);
         }
