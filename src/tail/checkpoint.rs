@@ -23,6 +23,9 @@ pub struct Checkpoint {
     pub(crate) cuts: Vec<Position>,
     /// Copies that were being made.
     pub(crate) copies: Vec<Copying>,
+    /// Folders and logs that could not be looked at yet.
+    #[serde(default)]
+    pub(crate) unseen: Vec<String>,
     /// Where lines begin of which only pieces were read, in the order of reading.
     #[serde(default)]
     pub(crate) open_lines: Vec<OpenLine>,

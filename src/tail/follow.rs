@@ -18,6 +18,10 @@ pub const QUIET: Duration = Duration::from_secs(10);
 /// being renamed, and a forgotten file would be read again. As long, a truncated file's copy is awaited.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// What stood in a folder that does not exist any more is remembered for so long: a volume that is away for a
+/// while comes back with the same files.
+pub const AWAY: Duration = Duration::from_secs(24 * 3600);
+
 /// What makes two sights of a file the same file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
@@ -155,6 +159,11 @@ pub fn is_forgotten(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= GRACE
 }
 
+/// Whether a folder that is gone since then may come back.
+pub fn is_away(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < AWAY
+}
+
 /// Whether `name` is one that rotation gives to files of the log `base`: `base.1`, `base-20261120`.
 pub fn is_sibling(base: &[u8], name: &[u8]) -> bool {
     name.strip_prefix(base)
@@ -287,6 +296,7 @@ mod tests {
         };
         check(is_quiet, QUIET);
         check(is_forgotten, GRACE);
+        check(|last, now| !is_away(last, now), AWAY);
     }
 
     #[expect(

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "helpers of a test fail the test")]
 
+mod hidden;
 mod limits;
 mod model;
 mod paths;
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use holter::tail::follow::{GRACE, QUIET};
+use holter::tail::follow::{AWAY, GRACE, QUIET};
 use holter::tasks::tail::{Follower, Found, Start};
 
 /// A folder, a follower on it, and the time.

@@ -8,7 +8,7 @@ use holter::tail::follow::Identity;
 use super::*;
 
 /// What another process would take up.
-fn restarted(case: &mut Case) {
+pub(super) fn restarted(case: &mut Case) {
     let kept = serde_json::to_string(&case.follower.checkpoint()).expect("written");
     let pattern = case.pattern.clone();
     let checkpoint = serde_json::from_str(&kept).expect("read");
@@ -31,7 +31,7 @@ fn known_files_go_on_and_new_ones_begin_at_their_start() {
 }
 
 /// Goes on behind what stands in `a.log` by now, with a line of which a piece stands there.
-fn restarted_inside_a_line(case: &mut Case, from: u64, id: Option<Identity>) {
+pub(super) fn restarted_inside_a_line(case: &mut Case, from: u64, id: Option<Identity>) {
     let mut read = None;
     case.follower.poll(case.now, &mut |found| {
         if let Found::File(place) = found {

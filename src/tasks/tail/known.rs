@@ -49,6 +49,8 @@ struct Known {
     /// When a listing last showed it, and in which pass.
     sighted: Instant,
     pass: u64,
+    /// Since when its folder does not exist.
+    away: Option<Instant>,
 }
 
 impl Known {
@@ -112,9 +114,49 @@ impl Memory {
             if let Some(known) = self.known.get_mut(&sight.observed.id) {
                 known.sighted = now;
                 known.pass = self.pass;
+                known.away = None;
                 known.position.seen = known.position.seen.max(sight.observed.size);
             }
         }
+        self.keep_hidden(listing, now);
+    }
+
+    /// What could not be looked at is not known to be gone: it grows no older meanwhile.
+    fn keep_hidden(&mut self, listing: &Listing, now: Instant) {
+        for known in self
+            .known
+            .values_mut()
+            .filter(|known| known.pass != self.pass)
+        {
+            let path = Path::new(&known.position.path);
+            if listing.unlisted.contains(path) {
+                known.sighted = now;
+                known.pass = self.pass;
+            } else if !listing.away.contains(path) {
+                known.away = None;
+            } else if follow::is_away(*known.away.get_or_insert(now), now) {
+                known.sighted = now;
+            }
+        }
+        for cut in &mut self.cuts {
+            if listing.unlisted.contains(&cut.base) {
+                cut.since = now;
+            }
+        }
+        if !listing.unlisted.is_empty() {
+            for copy in self.copies.values_mut() {
+                copy.sighted = now;
+            }
+        }
+    }
+
+    /// The paths of the logs of which something is remembered.
+    pub(super) fn logs(&self) -> impl Iterator<Item = Arc<Path>> {
+        let known = self
+            .known
+            .values()
+            .map(|known| Path::new(&known.position.path).into());
+        known.chain(self.cuts.iter().map(|cut| Arc::clone(&cut.base)))
     }
 
     /// Takes up what another follower left.
@@ -200,6 +242,7 @@ impl Memory {
             last,
             sighted: now,
             pass: self.pass,
+            away: None,
         };
         self.known.insert(known.position.id, known);
     }

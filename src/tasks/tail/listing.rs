@@ -3,7 +3,7 @@
 //!
 //! Looks once and answers; remembers nothing. What an answer means is judged in [`crate::tail::follow`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -15,6 +15,7 @@ use std::time::UNIX_EPOCH;
 
 use super::found::Found;
 use super::is_same;
+use super::pattern::{Failed, Pattern, Unseen};
 use crate::tail::follow::{self, Identity, Observed};
 
 /// Most files that one listing takes.
@@ -23,49 +24,8 @@ pub(super) const LISTED_MAX: usize = 4096;
 /// Symlinks in a row that are followed, as many as the kernel follows (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// A path, or a pattern that is listed at each pass.
-#[derive(Debug)]
-pub(super) struct Pattern {
-    text: String,
-    is_glob: bool,
-    /// Not looked at yet: what exists by now begins where the source starts.
-    is_fresh: bool,
-}
-
-impl Pattern {
-    pub(super) fn new(text: String, is_fresh: bool) -> Self {
-        Self {
-            is_glob: glob::Pattern::escape(&text) != text,
-            text,
-            is_fresh,
-        }
-    }
-
-    /// Adds the files that it names, but compressed ones, whose bytes are no lines.
-    fn name(&mut self, all: &mut Vec<Named>, on: &mut impl FnMut(Found<'_>)) {
-        let is_fresh = std::mem::take(&mut self.is_fresh);
-        if !self.is_glob {
-            return all.push(Named::new(self.text.clone().into(), false, is_fresh));
-        }
-        // A bad pattern was refused with the configuration; here it matches nothing.
-        let Ok(found) = glob::glob(&self.text) else {
-            return;
-        };
-        for entry in found.take(LISTED_MAX + 1) {
-            match entry {
-                Ok(path) if follow::uncompressed(path.as_os_str().as_bytes()).is_some() => {}
-                Ok(path) => all.push(Named::new(path, true, is_fresh)),
-                Err(error) => {
-                    self.is_fresh = is_fresh;
-                    on(Found::OpenFailed(error.error().kind()));
-                }
-            }
-        }
-    }
-}
-
 /// A path that a pattern names, whether it leads to a file or not.
-struct Named {
+pub(super) struct Named {
     path: Arc<Path>,
     /// Behind symlinks: rotated files stand beside the target.
     target: PathBuf,
@@ -74,7 +34,7 @@ struct Named {
 }
 
 impl Named {
-    fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
+    pub(super) fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
         Self {
             target: target(&path),
             path: path.into(),
@@ -108,22 +68,33 @@ pub(super) enum Kind {
 }
 
 /// One look.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Listing {
     /// Logs first, then what stands beside them, oldest first.
     pub(super) sights: Vec<Sight>,
     /// Logs that may exist and could not be looked at.
     unclear: Vec<Arc<Path>>,
+    /// Logs of which something may stand in a folder that could not be listed.
+    pub(super) unlisted: HashSet<Arc<Path>>,
+    /// Logs whose folder does not exist.
+    pub(super) away: HashSet<Arc<Path>>,
+    failed: Vec<Failed>,
 }
 
 /// The logs of each folder by their names.
 type Folders<'a> = HashMap<PathBuf, HashMap<OsString, &'a Named>>;
 
 /// Looks at everything that the patterns name.
-pub(super) fn look(patterns: &mut [Pattern], on: &mut impl FnMut(Found<'_>)) -> Listing {
+pub(super) fn look(
+    patterns: &mut [Pattern],
+    followed: &HashSet<Arc<Path>>,
+    unseen: &mut Unseen,
+    on: &mut impl FnMut(Found<'_>),
+) -> Listing {
+    let mut listing = Listing::default();
     let mut named = Vec::new();
     for pattern in patterns.iter_mut() {
-        pattern.name(&mut named, on);
+        pattern.name(followed, unseen, &mut named, &mut listing.failed);
     }
     if named.len() > LISTED_MAX {
         on(Found::ListingCapped);
@@ -139,13 +110,16 @@ pub(super) fn look(patterns: &mut [Pattern], on: &mut impl FnMut(Found<'_>)) -> 
                 .or_insert(log);
         }
     }
-    let mut listing = Listing::default();
     for log in named.iter().filter(|log| !is_sibling(&folders, log)) {
         listing.look_at(log, on);
     }
     for (folder, logs) in &folders {
-        listing.folder(folder, logs, on);
+        listing.folder(folder, logs, unseen, on);
     }
+    for failed in &listing.failed {
+        on(Found::OpenFailed(failed.error.kind()));
+    }
+    unseen.update(&listing.failed);
     listing
         .sights
         .sort_by_key(|sight| (sight.kind, sight.observed.id.born));
@@ -185,7 +159,12 @@ impl Listing {
             // Unknown is not gone.
             Err(error) => {
                 self.unclear.push(Arc::clone(&log.path));
-                on(Found::OpenFailed(error.kind()));
+                self.unlisted.insert(Arc::clone(&log.path));
+                self.failed.push(Failed {
+                    path: log.path.to_path_buf(),
+                    is_unseen: log.is_fresh,
+                    error,
+                });
             }
         }
     }
@@ -195,28 +174,40 @@ impl Listing {
         &mut self,
         folder: &Path,
         logs: &HashMap<OsString, &Named>,
+        unseen: &Unseen,
         on: &mut impl FnMut(Found<'_>),
     ) {
-        let entries = match fs::read_dir(folder) {
+        let paths = || logs.values().map(|log| Arc::clone(&log.path));
+        let is_unseen = unseen.has(folder);
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = match entries {
             Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return,
-            Err(error) => return on(Found::OpenFailed(error.kind())),
+            Err(error) if is_absent(&error) => return self.away.extend(paths()),
+            Err(error) => {
+                self.unlisted.extend(paths());
+                return self.failed.push(Failed {
+                    path: folder.to_owned(),
+                    is_unseen: is_unseen || logs.values().any(|log| log.is_fresh),
+                    error,
+                });
+            }
         };
-        for entry in entries.flatten() {
+        for entry in entries {
             let name = entry.file_name();
             let Some(log) = log_of(&name, logs) else {
                 continue;
             };
             if self.sights.len() >= LISTED_MAX {
+                self.unlisted.extend(paths());
                 return on(Found::ListingCapped);
             }
             let path = entry.path();
-            self.sights.extend(sibling(path, log));
+            self.sights.extend(sibling(path, log, is_unseen));
         }
     }
 }
 
-fn sibling(path: PathBuf, log: &Named) -> Option<Sight> {
+fn sibling(path: PathBuf, log: &Named, is_unseen: bool) -> Option<Sight> {
     let kind = match follow::uncompressed(path.as_os_str().as_bytes()) {
         None => Kind::Sibling,
         // While both stand there, the compressed one is being written.
@@ -229,7 +220,7 @@ fn sibling(path: PathBuf, log: &Named) -> Option<Sight> {
         base: Arc::clone(&log.path),
         kind,
         observed: observe(&meta),
-        is_fresh: log.is_fresh,
+        is_fresh: log.is_fresh || is_unseen,
     })
 }
 

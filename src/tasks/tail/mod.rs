@@ -12,14 +12,18 @@ mod found;
 mod known;
 mod listing;
 mod open;
+mod pattern;
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use found::{Found, Place, Start};
 use known::{Cut, Memory};
-use listing::{Kind, Listing, Pattern, look};
+use listing::{Kind, Listing, look};
 use open::{Open, Read, Role};
+use pattern::{Pattern, Unseen};
 
 use crate::tail::RotationKind;
 use crate::tail::checkpoint::Checkpoint;
@@ -43,6 +47,7 @@ pub struct Follower {
     /// As they were given.
     texts: Vec<String>,
     patterns: Vec<Pattern>,
+    unseen: Unseen,
     start: Start,
     /// Where another follower was left, until the first pass.
     left: Option<Checkpoint>,
@@ -79,6 +84,7 @@ impl Follower {
         Self {
             patterns: patterns.iter().map(pattern).collect(),
             texts: patterns,
+            unseen: Unseen::new(checkpoint.unseen.clone()),
             start,
             left: Some(checkpoint),
             open: Vec::new(),
@@ -102,6 +108,7 @@ impl Follower {
             files: open.chain(self.memory.positions()).collect(),
             cuts: self.memory.cut_positions().collect(),
             copies: self.memory.copies().collect(),
+            unseen: self.unseen.paths().collect(),
             open_lines: Vec::new(),
         }
     }
@@ -121,7 +128,8 @@ impl Follower {
         if let Some(left) = left {
             self.memory.take_up(left, now);
         }
-        let listing = look(&mut self.patterns, on);
+        let followed = self.followed();
+        let listing = look(&mut self.patterns, &followed, &mut self.unseen, on);
         self.memory.begin_pass(&listing, now);
         self.read_again(&open_lines.unwrap_or_default(), &listing, on);
         self.bind(&listing, now, on);
@@ -185,6 +193,15 @@ impl Follower {
         self.open.iter().map(Open::unread).sum::<u64>() + self.memory.unread() + self.waiting
     }
 
+    /// The logs of which something is open or remembered, where a pattern may not list all of them.
+    fn followed(&self) -> HashSet<Arc<Path>> {
+        if !self.patterns.iter().any(Pattern::is_glob) {
+            return HashSet::new();
+        }
+        let open = self.open.iter().map(|file| Arc::clone(&file.base));
+        open.chain(self.memory.logs()).collect()
+    }
+
     /// Judges what the paths of the open files lead to now.
     fn bind(&mut self, listing: &Listing, now: Instant, on: &mut impl FnMut(Found<'_>)) {
         for file in self.open.iter_mut().filter(|file| file.is_live()) {
@@ -202,7 +219,9 @@ impl Follower {
                 .sights
                 .iter()
                 .find(|sight| sight.observed.id == file.id);
-            file.is_listed = sight.is_some();
+            if !listing.unlisted.contains(&file.base) {
+                file.is_listed = sight.is_some();
+            }
             // The log's path leads to it again.
             if sight
                 .is_some_and(|sight| sight.kind == Kind::Base && is_same(&sight.base, &file.base))
