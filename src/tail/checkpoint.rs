@@ -72,6 +72,9 @@ pub struct Position {
     pub id: Identity,
     /// The path that it was followed under, for other files of the same log.
     pub path: String,
+    /// Where it stood, if elsewhere: behind symlinks, or under the name that rotation gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood: Option<String>,
     /// Of its first bytes.
     pub head: Print,
     /// Places in it, in their order; the last is where it was left.
@@ -91,6 +94,7 @@ impl Position {
         Self {
             id,
             path: path.to_string_lossy().into_owned(),
+            stood: None,
             head: Print::of(&[]),
             anchors: vec![Anchor::after(offset, &[])],
             read: offset,
@@ -117,6 +121,11 @@ impl Position {
             |anchor: &&Anchor| anchor.offset <= size && anchor.print.length >= ANCHOR_MAX as u64;
         let mut places = self.anchors.iter().rev();
         places.find(is_fit).filter(|_| self.is_copy).copied()
+    }
+
+    /// Where it stood when it was seen last.
+    pub fn stood(&self) -> &Path {
+        Path::new(self.stood.as_ref().unwrap_or(&self.path))
     }
 
     /// Up to where it was read.

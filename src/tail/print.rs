@@ -161,6 +161,7 @@ impl Trace {
         Position {
             id,
             path,
+            stood: None,
             head: Print::of(head),
             anchors: (self.earlier.iter().copied())
                 .filter(|anchor| anchor.offset < self.settled.offset)

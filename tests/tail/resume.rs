@@ -1,5 +1,6 @@
 //! A follower goes on where another was left: the checkpoint through its serialised form.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use holter::tail::checkpoint::OpenLine;
@@ -120,4 +121,39 @@ fn the_place_in_the_middle_of_a_pass_is_one_to_go_on_from() {
     let mut all = [a, b].concat();
     all.sort();
     assert!(found == all, "{} lines of {}", found.len(), all.len());
+}
+
+/// As where a container starts anew: its link leads to another file, and the old one stands where it stood.
+#[test]
+fn what_a_symlink_led_to_is_read_out_after_it_was_switched() {
+    let mut case = Case::new("*.log", Start::End, |c| {
+        c.append("0.txt", "old\n");
+        symlink(c.path("0.txt"), c.path("a.log")).expect("link");
+    });
+    assert_eq!(case.pass(), NONE);
+    case.append("0.txt", "1\n");
+    assert_eq!(case.pass(), ["1"]);
+    restarted(&mut case);
+    case.append("0.txt", "2\n");
+    case.append("1.txt", "3\n");
+    symlink(case.path("1.txt"), case.path("new")).expect("link");
+    case.rename("new", "a.log");
+    let mut lines = case.pass();
+    lines.retain(|line| !line.starts_with('<'));
+    lines.sort();
+    assert_eq!(lines, ["2", "3"]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.later(GRACE * 2);
+    assert_eq!(case.pass(), NONE);
+    case.append("0.txt", "late\n");
+    assert_eq!(case.pass(), ["late"], "known as long as it stands there");
+
+    // Another file at that place is none that was known.
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.remove("0.txt");
+    case.append("other", "");
+    case.append("0.txt", "not followed\n");
+    assert_eq!(case.pass(), NONE);
 }

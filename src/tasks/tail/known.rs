@@ -115,7 +115,11 @@ impl Memory {
                 known.sighted = now;
                 known.pass = self.pass;
                 known.away = None;
-                known.position.seen = known.position.seen.max(sight.observed.size);
+                let position = &mut known.position;
+                position.seen = position.seen.max(sight.observed.size);
+                if position.stood() != sight.path {
+                    position.stood = Some(sight.path.to_string_lossy().into_owned());
+                }
             }
         }
         self.keep_hidden(listing, now);
@@ -179,8 +183,8 @@ impl Memory {
         self.copies = copies.map(|left| (left.copy, copy(left))).collect();
     }
 
-    pub(super) fn positions(&self) -> impl Iterator<Item = Position> {
-        self.known.values().map(|known| known.position.clone())
+    pub(super) fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.known.values().map(|known| &known.position)
     }
 
     pub(super) fn cut_positions(&self) -> impl Iterator<Item = Position> {

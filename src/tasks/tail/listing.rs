@@ -16,6 +16,7 @@ use std::time::UNIX_EPOCH;
 use super::found::Found;
 use super::is_same;
 use super::pattern::{Failed, Pattern, Unseen};
+use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Identity, Observed};
 
 /// Most files that one listing takes.
@@ -72,6 +73,8 @@ pub(super) enum Kind {
 pub(super) struct Listing {
     /// Logs first, then what stands beside them, oldest first.
     pub(super) sights: Vec<Sight>,
+    /// What the patterns name.
+    logs: HashSet<Arc<Path>>,
     /// Logs that may exist and could not be looked at.
     unclear: Vec<Arc<Path>>,
     /// Logs of which something may stand in a folder that could not be listed.
@@ -110,6 +113,7 @@ pub(super) fn look(
                 .or_insert(log);
         }
     }
+    listing.logs = named.iter().map(|log| Arc::clone(&log.path)).collect();
     for log in named.iter().filter(|log| !is_sibling(&folders, log)) {
         listing.look_at(log, on);
     }
@@ -136,6 +140,21 @@ impl Listing {
             .map(|sight| sight.observed.id)
     }
 
+    /// Adds, of the files that were left somewhere, those that stand there and are not shown: a symlink led there,
+    /// and leads elsewhere now.
+    pub(super) fn find<'a>(&mut self, left: impl Iterator<Item = &'a Position>) {
+        let shown: HashSet<_> = self.sights.iter().map(|sight| sight.observed.id).collect();
+        for position in left.filter(|position| !shown.contains(&position.id)) {
+            let Some(base) = self.logs.get(Path::new(&position.path)) else {
+                continue;
+            };
+            let log = (Arc::clone(base), false);
+            let found = sibling(position.stood().to_owned(), log);
+            self.sights
+                .extend(found.filter(|sight| sight.observed.id == position.id));
+        }
+    }
+
     /// Whether a log may exist and could not be looked at.
     pub(super) fn is_unclear(&self, base: &Path) -> bool {
         self.unclear.iter().any(|path| is_same(path, base))
@@ -145,7 +164,7 @@ impl Listing {
     fn look_at(&mut self, log: &Named, on: &mut impl FnMut(Found<'_>)) {
         match fs::metadata(&log.path) {
             Ok(meta) if meta.is_file() => self.sights.push(Sight {
-                path: log.path.to_path_buf(),
+                path: log.target.clone(),
                 base: Arc::clone(&log.path),
                 kind: Kind::Base,
                 observed: observe(&meta),
@@ -202,12 +221,14 @@ impl Listing {
                 return on(Found::ListingCapped);
             }
             let path = entry.path();
-            self.sights.extend(sibling(path, log, is_unseen));
+            let is_fresh = log.is_fresh || is_unseen;
+            let log = (Arc::clone(&log.path), is_fresh);
+            self.sights.extend(sibling(path, log));
         }
     }
 }
 
-fn sibling(path: PathBuf, log: &Named, is_unseen: bool) -> Option<Sight> {
+fn sibling(path: PathBuf, (base, is_fresh): (Arc<Path>, bool)) -> Option<Sight> {
     let kind = match follow::uncompressed(path.as_os_str().as_bytes()) {
         None => Kind::Sibling,
         // While both stand there, the compressed one is being written.
@@ -217,10 +238,10 @@ fn sibling(path: PathBuf, log: &Named, is_unseen: bool) -> Option<Sight> {
     let meta = fs::symlink_metadata(&path).ok().filter(Metadata::is_file)?;
     Some(Sight {
         path,
-        base: Arc::clone(&log.path),
+        base,
         kind,
         observed: observe(&meta),
-        is_fresh: log.is_fresh || is_unseen,
+        is_fresh,
     })
 }
 

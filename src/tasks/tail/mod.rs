@@ -105,7 +105,7 @@ impl Follower {
         let open = self.open.iter().map(Open::position);
         Checkpoint {
             patterns: self.texts.clone(),
-            files: open.chain(self.memory.positions()).collect(),
+            files: open.chain(self.memory.positions().cloned()).collect(),
             cuts: self.memory.cut_positions().collect(),
             copies: self.memory.copies().collect(),
             unseen: self.unseen.paths().collect(),
@@ -129,7 +129,8 @@ impl Follower {
             self.memory.take_up(left, now);
         }
         let followed = self.followed();
-        let listing = look(&mut self.patterns, &followed, &mut self.unseen, on);
+        let mut listing = look(&mut self.patterns, &followed, &mut self.unseen, on);
+        listing.find(self.memory.positions());
         self.memory.begin_pass(&listing, now);
         self.read_again(&open_lines.unwrap_or_default(), &listing, on);
         self.bind(&listing, now, on);
@@ -221,6 +222,9 @@ impl Follower {
                 .find(|sight| sight.observed.id == file.id);
             if !listing.unlisted.contains(&file.base) {
                 file.is_listed = sight.is_some();
+            }
+            if let Some(sight) = sight {
+                file.path.clone_from(&sight.path);
             }
             // The log's path leads to it again.
             if sight

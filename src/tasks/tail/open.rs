@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub(super) struct Open {
     pub(super) base: Arc<Path>,
     pub(super) id: Identity,
     pub(super) role: Role,
+    /// Where it stood when a listing showed it.
+    pub(super) path: PathBuf,
     /// Whether the last listing showed it.
     pub(super) is_listed: bool,
     seen: u64,
@@ -90,6 +92,7 @@ impl Open {
             base: Arc::clone(&sight.base),
             id: sight.observed.id,
             role,
+            path: sight.path.clone(),
             is_listed: true,
             seen: sight.observed.size.max(trace.at()),
             known: trace.at(),
@@ -155,6 +158,8 @@ impl Open {
         let path = self.base.to_string_lossy().into_owned();
         let is_copy = matches!(self.role, Role::Copy(_));
         let mut position = self.trace.position(self.id, path, self.seen, is_copy);
+        let stood = self.path.to_string_lossy();
+        position.stood = (stood != *position.path).then(|| stood.into_owned());
         if is_copy {
             // It is not copied in turn: only its last place counts.
             position.anchors = position.anchors.pop().into_iter().collect();
