@@ -51,7 +51,10 @@ impl Follower {
                 ..sight.clone()
             };
             let judged = self.judge(&file, &sight, listing)?;
-            if judged.verdict != Sibling::New {
+            // Two unknown logs do not wait for each other: the older is opened first, and a copy is younger.
+            let is_alone = judged.beside == Beside::Unclear && self.live(&sight.base).is_none();
+            let is_undecided = judged.verdict == Sibling::Undecided && judged.size > 0;
+            if judged.verdict != Sibling::New && !(is_alone && is_undecided) {
                 return self.begin_judged(judged, &sight, now, on);
             }
         }
@@ -122,14 +125,14 @@ impl Follower {
                 if self.has_room(sight, missing.offset(), now, on) {
                     // What was read beyond the copy's end was read before the truncation.
                     let offset = missing.offset().min(judged.size);
-                    self.memory.found(&missing, offset);
+                    self.memory.found(&missing, offset, on);
                     self.open
                         .extend(Open::begin(sight, offset, Role::Copy(now))?);
                 }
             }
             (Sibling::Copy | Sibling::New, _) => {
                 if self.has_room(sight, 0, now, on) {
-                    self.memory.found_unread(&sight.base);
+                    self.memory.found_unread(&sight.base, on);
                     self.open.extend(Open::begin(sight, 0, Role::Rotated(now))?);
                 }
             }
