@@ -84,6 +84,9 @@ pub struct Position {
     pub read: u64,
     /// Its largest size that was seen.
     pub seen: u64,
+    /// Whether the log's path led to it: its rotation is not counted yet.
+    #[serde(default)]
+    pub is_live: bool,
     /// Whether it is a copy that was made before a truncation: its last line may go on elsewhere.
     pub is_copy: bool,
 }
@@ -99,6 +102,7 @@ impl Position {
             anchors: vec![Anchor::after(offset, &[])],
             read: offset,
             seen: offset,
+            is_live: false,
             is_copy: false,
         }
     }

@@ -169,6 +169,7 @@ impl Trace {
                 .collect(),
             read: self.at,
             seen,
+            is_live: false,
             is_copy,
         }
     }

@@ -67,7 +67,7 @@ fn what_may_hold_a_piece_is_read_again_and_no_further() {
         }
         found.extend(shown(&f));
     });
-    assert_eq!(found, ["<again 2>", "<again 3>", "half", "5"]);
+    assert_eq!(found, ["<again 2>", "<again 3>", "<rename>", "half", "5"]);
     assert_eq!(bytes, 7, "what is read again is not counted again");
     assert_eq!(case.pass(), NONE, "only once");
 }
@@ -155,5 +155,42 @@ fn what_a_symlink_led_to_is_read_out_after_it_was_switched() {
     case.remove("0.txt");
     case.append("other", "");
     case.append("0.txt", "not followed\n");
+    assert_eq!(case.pass(), NONE);
+}
+
+/// Each file that was rotated away counts as one, when and how often whoever was restarted.
+#[test]
+fn rotations_while_down_are_counted_once() {
+    let mut case = Case::new("a.log*", Start::End, |c| c.append("a.log", "old\n"));
+    assert_eq!(case.pass(), NONE);
+    restarted(&mut case);
+    case.append("a.log", "1\n");
+    case.rename("a.log", "a.log.1");
+    for pass in 0..3 {
+        let expected: &[_] = if pass == 0 { &["<rename>", "1"] } else { &[] };
+        assert_eq!(
+            case.pass(),
+            expected,
+            "also while nothing stands at the log's path"
+        );
+        restarted(&mut case);
+    }
+    case.append("a.log", "2\n");
+    assert_eq!(case.pass(), ["2"]);
+    // Read out, and nothing to be read of it again.
+    case.rename("a.log", "a.log.2");
+    restarted(&mut case);
+    assert_eq!(case.pass(), ["<rename>"]);
+    // Two at once: of the first nobody saw that it was the log.
+    case.append("a.log", "3\n");
+    case.rename("a.log", "a.log.3");
+    case.append("a.log", "4\n");
+    assert_eq!(case.pass(), ["<rename>", "3", "4"]);
+    restarted(&mut case);
+    case.remove("a.log");
+    assert_eq!(case.pass(), NONE, "not listed, or gone");
+    case.later(GRACE);
+    assert_eq!(case.pass(), ["<replaced>"]);
+    case.later(GRACE);
     assert_eq!(case.pass(), NONE);
 }

@@ -27,6 +27,10 @@ impl Follower {
             return;
         }
         let known = self.memory.position(observed.id).cloned();
+        let is_elsewhere = |position: &Position| !is_its_log(sight, position);
+        if known.as_ref().is_some_and(is_elsewhere) && self.memory.left_its_path(observed.id) {
+            on(Found::Rotated(RotationKind::Rename));
+        }
         let done = match (kind, known) {
             (Kind::Compressed, Some(_)) => Ok(()),
             (_, Some(position)) => match self.again(sight, now) {
@@ -164,8 +168,8 @@ impl Follower {
             None => compressed::source(sight, missing)?,
         };
         match &missing {
-            Some(missing) => self.memory.found(missing, missing.offset()),
-            None => self.memory.found_unread(&sight.base),
+            Some(missing) => self.memory.found(missing, missing.offset(), on),
+            None => self.memory.found_unread(&sight.base, on),
         }
         compressed::read(sight, missing.as_ref(), on)
     }

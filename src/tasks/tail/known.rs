@@ -11,9 +11,9 @@ use super::found::{Found, lost};
 use super::is_same;
 use super::listing::{LISTED_MAX, Listing};
 use super::open::Open;
-use crate::tail::LossCause;
 use crate::tail::checkpoint::{Checkpoint, Copying, Position};
 use crate::tail::follow::{self, Identity};
+use crate::tail::{LossCause, RotationKind};
 
 /// Most truncations of which the copy is awaited.
 const CUTS_MAX: usize = 64;
@@ -76,6 +76,7 @@ impl Cut {
         Self {
             base: Arc::clone(&file.base),
             position: Position {
+                is_live: false,
                 is_copy: true,
                 ..file.position()
             },
@@ -90,6 +91,7 @@ impl Cut {
         Self {
             base: Arc::clone(base),
             position: Position {
+                is_live: false,
                 is_copy: true,
                 ..position
             },
@@ -317,14 +319,30 @@ impl Memory {
         }
     }
 
+    /// Whether a file that the log's path led to when it was left was rotated away since; says so once.
+    pub(super) fn left_its_path(&mut self, id: Identity) -> bool {
+        let known = self.known.get_mut(&id);
+        known.is_some_and(|known| std::mem::take(&mut known.position.is_live))
+    }
+
     /// What was missing is found, from `offset` on; that is all of it, unless the copy ends before.
-    pub(super) fn found(&mut self, missing: &Position, offset: u64) {
+    pub(super) fn found(
+        &mut self,
+        missing: &Position,
+        offset: u64,
+        on: &mut impl FnMut(Found<'_>),
+    ) {
         if offset < missing.offset() {
             return;
         }
         match self.cuts.iter().position(|cut| cut.position == *missing) {
             Some(at) => drop(self.cuts.remove(at)),
-            None => drop(self.known.remove(&missing.id)),
+            None => {
+                if self.left_its_path(missing.id) {
+                    on(Found::Rotated(RotationKind::Rename));
+                }
+                self.known.remove(&missing.id);
+            }
         }
     }
 
@@ -343,11 +361,12 @@ impl Memory {
     }
 
     /// A file of a log is read from its first byte: so what was truncated before anything was read of it is in
-    /// there.
-    pub(super) fn found_unread(&mut self, base: &Path) {
+    /// there. Else it was rotated away without being seen under the log's path.
+    pub(super) fn found_unread(&mut self, base: &Path, on: &mut impl FnMut(Found<'_>)) {
         let is_it = |cut: &Cut| is_same(&cut.base, base) && cut.position.offset() == 0;
-        if let Some(at) = self.cuts.iter().position(is_it) {
-            self.cuts.remove(at);
+        match self.cuts.iter().position(is_it) {
+            Some(at) => drop(self.cuts.remove(at)),
+            None => on(Found::Rotated(RotationKind::Rename)),
         }
     }
 
@@ -356,6 +375,9 @@ impl Memory {
         self.known.retain(|_, known| {
             let is_forgotten = follow::is_forgotten(known.sighted, now);
             if is_forgotten {
+                if known.position.is_live {
+                    on(Found::Rotated(RotationKind::Replaced));
+                }
                 lost(LossCause::Deleted, known.position.unread(), on);
             }
             !is_forgotten

@@ -158,6 +158,7 @@ impl Open {
         let path = self.base.to_string_lossy().into_owned();
         let is_copy = matches!(self.role, Role::Copy(_));
         let mut position = self.trace.position(self.id, path, self.seen, is_copy);
+        position.is_live = self.is_live();
         let stood = self.path.to_string_lossy();
         position.stood = (stood != *position.path).then(|| stood.into_owned());
         if is_copy {
