@@ -5,6 +5,7 @@
 
 mod hidden;
 mod limits;
+mod losses;
 mod model;
 mod paths;
 mod resume;
@@ -98,8 +99,7 @@ fn shown(found: &Found<'_>) -> Option<String> {
         Found::Again(line) => Some(format!("<again {}>", String::from_utf8_lossy(line))),
         Found::Rotated(kind) => Some(format!("<{kind}>")),
         Found::Lost { cause, bytes } => Some(format!("<lost {cause} {bytes}>")),
-        Found::OpenFailed(kind) => Some(format!("<open {kind:?}>")),
-        Found::ReadFailed(kind) => Some(format!("<read {kind:?}>")),
+        Found::Failed { error, .. } => Some(format!("<open {:?}>", error.kind())),
         Found::ListingCapped => Some("<capped>".to_owned()),
     }
 }

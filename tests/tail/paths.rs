@@ -121,6 +121,7 @@ fn a_log_that_may_not_be_read_for_a_while_loses_nothing() {
         allow(&case, "a.log", 0);
         for expected in [vec!["<rename>", &denied, "2"], vec![&denied]] {
             assert_eq!(case.pass(), expected);
+            assert_eq!(case.follower.lag_bytes(), 2);
         }
         case.later(GRACE * 2);
         assert_eq!(case.pass(), std::slice::from_ref(&denied));

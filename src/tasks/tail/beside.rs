@@ -2,7 +2,7 @@
 //!
 //! Gathers the evidence. What it amounts to is judged in [`crate::tail::follow`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -35,14 +35,14 @@ impl Follower {
         now: Instant,
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
+        // What stood there when the source was looked at first is taken as it is.
+        let missing: HashSet<_> = self.memory.missing_of().collect();
+        let others = match sight.is_fresh || self.has_no_room(sight) {
+            true => BTreeSet::new(),
+            false => self.logs_beside(sight, &missing),
+        };
         let Some(file) = open(sight)? else {
             return Ok(());
-        };
-        // What stood there when the source was looked at first is taken as it is.
-        let others = if sight.is_fresh {
-            BTreeSet::new()
-        } else {
-            self.logs_beside(sight)
         };
         for base in others {
             let sight = Sight {
@@ -50,7 +50,11 @@ impl Follower {
                 kind: Kind::Sibling,
                 ..sight.clone()
             };
-            let judged = self.judge(&file, &sight, listing)?;
+            let missing = match missing.contains(&sight.base) {
+                true => self.memory.missing(&sight.base),
+                false => Vec::new(),
+            };
+            let judged = self.judge(&file, &sight, &missing, listing)?;
             // Two unknown logs do not wait for each other: the older is opened first, and a copy is younger.
             let is_alone = judged.beside == Beside::Unclear && self.live(&sight.base).is_none();
             let is_undecided = judged.verdict == Sibling::Undecided && judged.size > 0;
@@ -65,11 +69,11 @@ impl Follower {
     }
 
     /// The other logs of which something in the same folder is held open or missing.
-    fn logs_beside(&self, sight: &Sight) -> BTreeSet<Arc<Path>> {
+    fn logs_beside(&self, sight: &Sight, missing: &HashSet<Arc<Path>>) -> BTreeSet<Arc<Path>> {
         let open = self.open.iter().map(|file| Arc::clone(&file.base));
         let is_beside =
             |base: &Arc<Path>| *base != sight.base && base.parent() == sight.base.parent();
-        open.chain(self.memory.missing_of())
+        open.chain(missing.iter().cloned())
             .filter(is_beside)
             .collect()
     }
@@ -85,13 +89,21 @@ impl Follower {
         let Some(file) = open(sight)? else {
             return Ok(());
         };
-        let judged = self.judge(&file, sight, listing)?;
+        let missing = self.memory.missing(&sight.base);
+        let judged = self.judge(&file, sight, &missing, listing)?;
         self.begin_judged(judged, sight, now, on)
     }
 
-    fn judge(&mut self, file: &File, sight: &Sight, listing: &Listing) -> io::Result<Judged> {
+    /// Compares a file with a log and with what is missing of it.
+    fn judge(
+        &mut self,
+        file: &File,
+        sight: &Sight,
+        missing: &[Position],
+        listing: &Listing,
+    ) -> io::Result<Judged> {
         let size = file.metadata()?.len();
-        let missing = self.missing_in(file, sight, size);
+        let missing = proved(file, missing, size);
         let missing = missing.or(self.memory.copied(sight.observed.id, size));
         let beside = self.beside(file, sight, size, listing);
         let evidence = Evidence {
@@ -128,27 +140,21 @@ impl Follower {
                     self.memory.found(&missing, offset, on);
                     self.open
                         .extend(Open::begin(sight, offset, Role::Copy(now))?);
+                } else {
+                    self.waiting += judged.size.saturating_sub(missing.offset());
                 }
             }
             (Sibling::Copy | Sibling::New, _) => {
+                self.memory.found_unread(&sight.base, on);
                 if self.has_room(sight, 0, now, on) {
-                    self.memory.found_unread(&sight.base, on);
                     self.open.extend(Open::begin(sight, 0, Role::Rotated(now))?);
+                } else {
+                    // It may be gone before there is room.
+                    self.memory.remember(unread(sight, judged.size), now, now);
                 }
             }
         }
         Ok(())
-    }
-
-    /// What was read before, is missing now, and is proved to stand in this file.
-    fn missing_in(&self, file: &File, sight: &Sight, size: u64) -> Option<Position> {
-        let is_in = |position: &Position| {
-            let anchor = position.proof(size);
-            anchor.is_some() && proves(file, position, anchor)
-        };
-        let missing = self.memory.missing(&sight.base);
-        let proved = missing.iter().filter(|position| is_in(position));
-        proved.max_by_key(|position| position.offset()).cloned()
     }
 
     fn beside(&mut self, file: &File, sight: &Sight, size: u64, listing: &Listing) -> Beside {
@@ -166,4 +172,23 @@ impl Follower {
             Beside::Nothing
         }
     }
+}
+
+/// The position of a file of which nothing was read.
+fn unread(sight: &Sight, size: u64) -> Position {
+    Position {
+        stood: Some(sight.path.to_string_lossy().into_owned()),
+        seen: size,
+        ..Position::unread_at(sight.observed.id, &sight.base, 0)
+    }
+}
+
+/// Of what is missing, what is proved to stand in this file.
+fn proved(file: &File, missing: &[Position], size: u64) -> Option<Position> {
+    let is_in = |position: &&Position| {
+        let anchor = position.proof(size);
+        anchor.is_some() && proves(file, position, anchor)
+    };
+    let proved = missing.iter().filter(is_in);
+    proved.max_by_key(|position| position.offset()).cloned()
 }

@@ -44,7 +44,14 @@ impl Follower {
             (Kind::Compressed, None) => self.begin_compressed(sight, now, on),
         };
         if let Err(error) = done {
-            on(Found::OpenFailed(error.kind()));
+            let path = &sight.path;
+            on(Found::Failed {
+                path,
+                error: &error,
+            });
+            if self.memory.position(observed.id).is_none() {
+                self.waiting += observed.size;
+            }
         }
     }
 
@@ -145,7 +152,10 @@ impl Follower {
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
         let id = sight.observed.id;
-        compressed::check(sight)?;
+        if !compressed::is_gzip(sight) {
+            self.pass_over(sight, now, on);
+            return Ok(());
+        }
         // What is held open is read there; how much of this was, shows when that is let go.
         if self.hidden(&sight.base).next().is_some() {
             let of = match self.memory.is_copy_of(id) {
@@ -162,16 +172,37 @@ impl Follower {
         };
         self.memory.remember(end.position(), now, now);
         let missing = self.memory.missing(&sight.base);
-        let copied = self.memory.copied(id, compressed::size(sight)?);
+        let size = compressed::size(sight)?;
+        let copied = self.memory.copied(id, size);
         let missing = match copied {
             Some(_) => return Ok(()),
             None => compressed::source(sight, missing)?,
         };
         match &missing {
             Some(missing) => self.memory.found(missing, missing.offset(), on),
+            None if self.memory.found_waiting(&sight.base, size) => {}
             None => self.memory.found_unread(&sight.base, on),
         }
         compressed::read(sight, missing.as_ref(), on)
+    }
+
+    /// A file in a compression that is not read. What it was made of was read, or known to be unread, unless nobody
+    /// saw that.
+    fn pass_over(&mut self, sight: &Sight, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        let size = sight.observed.size;
+        let is_accounted_for =
+            self.hidden(&sight.base).next().is_some() || self.memory.accounts_for(&sight.base);
+        if !is_accounted_for {
+            lost(LossCause::Compressed, size, on);
+        }
+        let end = Position::unread_at(sight.observed.id, &sight.base, size);
+        self.memory.remember(end, now, now);
+    }
+
+    /// Whether this is one log too many.
+    pub(super) fn has_no_room(&self, sight: &Sight) -> bool {
+        let live = self.open.iter().filter(|file| file.is_live());
+        sight.kind == Kind::Base && live.count() >= FILES_MAX
     }
 
     /// Whether one more file may be held open. Where not, a log is passed over and that is counted; a file
@@ -185,7 +216,7 @@ impl Follower {
     ) -> bool {
         let (id, size) = (sight.observed.id, sight.observed.size);
         if sight.kind == Kind::Base {
-            let has_room = self.open.iter().filter(|file| file.is_live()).count() < FILES_MAX;
+            let has_room = !self.has_no_room(sight);
             if !has_room {
                 lost(LossCause::FileLimit, size.saturating_sub(offset), on);
                 let end = Position::unread_at(id, &sight.base, size);
@@ -195,9 +226,7 @@ impl Follower {
         }
         let has_room =
             self.rotated() < ROTATED_MAX || self.give_up_one(Open::is_in_the_way, now, on);
-        if !has_room && self.memory.position(id).is_none() {
-            self.waiting += size.saturating_sub(offset);
-        }
+        self.is_crowded |= !has_room;
         has_room
     }
 }

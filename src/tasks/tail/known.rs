@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::found::{Found, lost};
-use super::is_same;
 use super::listing::{LISTED_MAX, Listing};
 use super::open::Open;
 use crate::tail::checkpoint::{Checkpoint, Copying, Position};
 use crate::tail::follow::{self, Identity};
 use crate::tail::{LossCause, RotationKind};
 
+mod missing;
+
 /// Most truncations of which the copy is awaited.
 const CUTS_MAX: usize = 64;
+
+/// Most files that are remembered: what one listing can show, and as much again that none shows.
+const KNOWN_MAX: usize = 2 * LISTED_MAX;
 
 /// Everything that is remembered.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct Memory {
     /// How many truncations there were.
     cut_count: u64,
     copies: HashMap<Identity, Copy>,
+    /// Bytes that were not read of files that had to be forgotten.
+    evicted: u64,
 }
 
 /// A file that is being copied.
@@ -51,6 +57,8 @@ struct Known {
     pass: u64,
     /// Since when its folder does not exist.
     away: Option<Instant>,
+    /// Whether a compressed file was taken for it.
+    is_compressed: bool,
 }
 
 impl Known {
@@ -205,43 +213,15 @@ impl Memory {
         })
     }
 
-    /// This file begins as `of` does: it is being copied.
-    pub(super) fn copy(&mut self, id: Identity, of: Identity, now: Instant) {
-        let copy = Copy {
-            of,
-            cuts: self.cut_count,
-            sighted: now,
-        };
-        self.copies.insert(id, copy);
-    }
-
-    /// What a file was seen to be a copy of.
-    pub(super) fn is_copy_of(&self, id: Identity) -> Option<Identity> {
-        self.copies.get(&id).map(|copy| copy.of)
-    }
-
-    /// Where more was read than was copied, only what was seen while the copy was made tells of what: the file
-    /// that was truncated next, or that is gone.
-    pub(super) fn copied(&self, id: Identity, size: u64) -> Option<Position> {
-        let copy = self.copies.get(&id)?;
-        let is_it = |cut: &&Cut| cut.serial >= copy.cuts && cut.position.id == copy.of;
-        let cut = self.cuts.iter().find(is_it).map(|cut| &cut.position);
-        let gone = self
-            .known
-            .get(&copy.of)
-            .filter(|known| known.pass != self.pass);
-        let position = cut.or(gone.map(|known| &known.position))?;
-        (position.offset() >= size).then(|| position.clone())
-    }
-
-    /// Remembers a file that is not open and last gave bytes at `last`; beyond [`LISTED_MAX`], the one that was sighted longest ago is
+    /// Remembers a file that is not open and last gave bytes at `last`; beyond [`KNOWN_MAX`], the one that was sighted longest ago is
     /// forgotten.
     pub(super) fn remember(&mut self, position: Position, last: Instant, now: Instant) {
-        if self.known.len() >= LISTED_MAX {
+        if self.known.len() >= KNOWN_MAX {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.sighted);
-            if let Some(id) = oldest.map(|(id, _)| *id) {
-                self.known.remove(&id);
-            }
+            let oldest = oldest
+                .map(|(id, _)| *id)
+                .and_then(|id| self.known.remove(&id));
+            self.evicted += oldest.map_or(0, |oldest| oldest.position.unread());
         }
         let known = Known {
             position,
@@ -249,6 +229,7 @@ impl Memory {
             sighted: now,
             pass: self.pass,
             away: None,
+            is_compressed: false,
         };
         self.known.insert(known.position.id, known);
     }
@@ -268,110 +249,14 @@ impl Memory {
         self.known.values().map(Known::unread).sum()
     }
 
-    /// Those of them in files that the listing of this pass shows.
-    pub(super) fn waiting(&self) -> u64 {
-        let listed = self.known.values().filter(|known| known.pass == self.pass);
-        listed.map(Known::unread).sum()
-    }
-
     /// Hands a file over to who opened it.
     pub(super) fn forget_one(&mut self, id: Identity) {
         self.known.remove(&id);
     }
 
-    /// What was read of a log and stands in none of its files now: of files that the listing of this pass does
-    /// not show, and what was truncated. The newest truncation last.
-    pub(super) fn missing(&self, base: &Path) -> Vec<Position> {
-        let path = base.to_string_lossy();
-        let absent = self
-            .known
-            .values()
-            .map(|known| (known.pass, &known.position));
-        let absent = absent
-            .filter(|(pass, position)| *pass != self.pass && position.path == path)
-            .map(|(_, position)| position);
-        let cuts = self.cuts.iter().filter(|cut| is_same(&cut.base, base));
-        absent
-            .chain(cuts.map(|cut| &cut.position))
-            .cloned()
-            .collect()
-    }
-
-    /// The logs of which something is missing.
-    pub(super) fn missing_of(&self) -> impl Iterator<Item = Arc<Path>> {
-        let absent = (self.known.values()).filter(|known| known.pass != self.pass);
-        let absent = absent.map(|known| Path::new(&known.position.path).into());
-        absent.chain(self.cuts.iter().map(|cut| Arc::clone(&cut.base)))
-    }
-
-    /// What is missing of a log may still turn up.
-    pub(super) fn keep(&mut self, base: &Path, now: Instant) {
-        let path = base.to_string_lossy();
-        for known in self
-            .known
-            .values_mut()
-            .filter(|known| known.position.path == path)
-        {
-            known.sighted = now;
-        }
-        for cut in self.cuts.iter_mut().filter(|cut| is_same(&cut.base, base)) {
-            cut.since = now;
-        }
-    }
-
-    /// Whether a file that the log's path led to when it was left was rotated away since; says so once.
-    pub(super) fn left_its_path(&mut self, id: Identity) -> bool {
-        let known = self.known.get_mut(&id);
-        known.is_some_and(|known| std::mem::take(&mut known.position.is_live))
-    }
-
-    /// What was missing is found, from `offset` on; that is all of it, unless the copy ends before.
-    pub(super) fn found(
-        &mut self,
-        missing: &Position,
-        offset: u64,
-        on: &mut impl FnMut(Found<'_>),
-    ) {
-        if offset < missing.offset() {
-            return;
-        }
-        match self.cuts.iter().position(|cut| cut.position == *missing) {
-            Some(at) => drop(self.cuts.remove(at)),
-            None => {
-                if self.left_its_path(missing.id) {
-                    on(Found::Rotated(RotationKind::Rename));
-                }
-                self.known.remove(&missing.id);
-            }
-        }
-    }
-
-    /// A file was truncated: a copy of what it held may turn up.
-    pub(super) fn cut(&mut self, cut: Cut, on: &mut impl FnMut(Found<'_>)) {
-        if self.cuts.len() >= CUTS_MAX {
-            self.cuts.remove(0).lose(on);
-        }
-        self.push(cut);
-    }
-
-    fn push(&mut self, mut cut: Cut) {
-        cut.serial = self.cut_count;
-        self.cut_count += 1;
-        self.cuts.push(cut);
-    }
-
-    /// A file of a log is read from its first byte: so what was truncated before anything was read of it is in
-    /// there. Else it was rotated away without being seen under the log's path.
-    pub(super) fn found_unread(&mut self, base: &Path, on: &mut impl FnMut(Found<'_>)) {
-        let is_it = |cut: &Cut| is_same(&cut.base, base) && cut.position.offset() == 0;
-        match self.cuts.iter().position(is_it) {
-            Some(at) => drop(self.cuts.remove(at)),
-            None => on(Found::Rotated(RotationKind::Rename)),
-        }
-    }
-
     /// Forgets what was not seen for long, and counts what was not read of it.
     pub(super) fn forget(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        lost(LossCause::FileLimit, std::mem::take(&mut self.evicted), on);
         self.known.retain(|_, known| {
             let is_forgotten = follow::is_forgotten(known.sighted, now);
             if is_forgotten {

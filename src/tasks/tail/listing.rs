@@ -82,6 +82,8 @@ pub(super) struct Listing {
     /// Logs whose folder does not exist.
     pub(super) away: HashSet<Arc<Path>>,
     failed: Vec<Failed>,
+    /// Whether there are more files than it took.
+    pub(super) is_capped: bool,
 }
 
 /// The logs of each folder by their names.
@@ -100,8 +102,11 @@ pub(super) fn look(
         pattern.name(followed, unseen, &mut named, &mut listing.failed);
     }
     if named.len() > LISTED_MAX {
-        on(Found::ListingCapped);
-        named.truncate(LISTED_MAX);
+        listing.is_capped = true;
+        let rest = named.split_off(LISTED_MAX);
+        listing
+            .unlisted
+            .extend(rest.into_iter().map(|log| log.path));
     }
     let mut folders = Folders::new();
     for log in &named {
@@ -118,10 +123,10 @@ pub(super) fn look(
         listing.look_at(log, on);
     }
     for (folder, logs) in &folders {
-        listing.folder(folder, logs, unseen, on);
+        listing.folder(folder, logs, unseen);
     }
-    for failed in &listing.failed {
-        on(Found::OpenFailed(failed.error.kind()));
+    for Failed { path, error, .. } in &listing.failed {
+        on(Found::Failed { path, error });
     }
     unseen.update(&listing.failed);
     listing
@@ -172,8 +177,13 @@ impl Listing {
             }),
             // A folder that happens to match a pattern is no log; one that was named is a mistake.
             Ok(meta) if meta.is_dir() && log.is_listed => {}
-            Ok(meta) if meta.is_dir() => on(Found::OpenFailed(ErrorKind::IsADirectory)),
-            Ok(_) => on(Found::OpenFailed(ErrorKind::Unsupported)),
+            Ok(meta) => on(Found::Failed {
+                path: &log.path,
+                error: &io::Error::from(match meta.is_dir() {
+                    true => ErrorKind::IsADirectory,
+                    false => ErrorKind::Unsupported,
+                }),
+            }),
             Err(error) if is_absent(&error) => {}
             // Unknown is not gone.
             Err(error) => {
@@ -189,13 +199,7 @@ impl Listing {
     }
 
     /// Finds the siblings of the logs in a folder.
-    fn folder(
-        &mut self,
-        folder: &Path,
-        logs: &HashMap<OsString, &Named>,
-        unseen: &Unseen,
-        on: &mut impl FnMut(Found<'_>),
-    ) {
+    fn folder(&mut self, folder: &Path, logs: &HashMap<OsString, &Named>, unseen: &Unseen) {
         let paths = || logs.values().map(|log| Arc::clone(&log.path));
         let is_unseen = unseen.has(folder);
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
@@ -218,7 +222,8 @@ impl Listing {
             };
             if self.sights.len() >= LISTED_MAX {
                 self.unlisted.extend(paths());
-                return on(Found::ListingCapped);
+                self.is_capped = true;
+                return;
             }
             let path = entry.path();
             let is_fresh = log.is_fresh || is_unseen;

@@ -54,8 +54,12 @@ pub struct Follower {
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
     memory: Memory,
-    /// Bytes of unknown files that wait for a rotated one to be let go.
+    /// Bytes of unknown files that cannot be opened yet.
     waiting: u64,
+    /// Whether a file waits for a rotated one to be let go.
+    is_crowded: bool,
+    /// Whether the last listing was capped.
+    is_capped: bool,
     /// What the pass that is under way has still to read, the next file last.
     due: Vec<Due>,
     /// Whether that pass leaves something to the next.
@@ -90,6 +94,8 @@ impl Follower {
             open: Vec::new(),
             memory: Memory::default(),
             waiting: 0,
+            is_crowded: false,
+            is_capped: false,
             due: Vec::new(),
             is_waiting: false,
             buffer: vec![0; CHUNK],
@@ -136,6 +142,11 @@ impl Follower {
         self.bind(&listing, now, on);
         self.check(now, on);
         self.waiting = 0;
+        self.is_crowded = false;
+        if listing.is_capped && !self.is_capped {
+            on(Found::ListingCapped);
+        }
+        self.is_capped = listing.is_capped;
         // What only waits to be finished takes no place that another needs.
         let (last, mut first): (Vec<_>, Vec<_>) = (listing.sights.iter())
             .partition(|sight| self.again(sight, now) == Some(Again::Finish));
@@ -185,8 +196,7 @@ impl Follower {
     pub fn end_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         self.retire(now, on);
         self.memory.forget(now, on);
-        let has_more = self.waiting + self.memory.waiting() > 0;
-        self.is_waiting || (has_more && self.open.iter().any(Open::is_in_the_way))
+        self.is_waiting || (self.is_crowded && self.open.iter().any(Open::is_in_the_way))
     }
 
     /// Bytes that are written and not read, as of the last pass.

@@ -204,7 +204,11 @@ impl Open {
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    on(Found::ReadFailed(error.kind()));
+                    let path = &self.path;
+                    on(Found::Failed {
+                        path,
+                        error: &error,
+                    });
                     return Read::End;
                 }
             };
