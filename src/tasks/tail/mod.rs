@@ -25,9 +25,9 @@ use listing::{Kind, Listing, look};
 use open::{Open, Read, Role};
 use pattern::{Pattern, Unseen};
 
-use crate::tail::RotationKind;
 use crate::tail::checkpoint::Checkpoint;
 use crate::tail::follow::{self, Again};
+use crate::tail::{LossCause, RotationKind};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
 pub const READ_MAX: usize = 4 * 1024 * 1024;
@@ -236,6 +236,7 @@ impl Follower {
             if let Some(sight) = sight {
                 file.path.clone_from(&sight.path);
             }
+            file.look(now);
             // The log's path leads to it again.
             if sight
                 .is_some_and(|sight| sight.kind == Kind::Base && is_same(&sight.base, &file.base))
@@ -256,15 +257,17 @@ impl Follower {
 
     /// Lets go of rotated files that are quiet, then of those beyond the bound.
     fn retire(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let is_over = |file: &mut Open| match file.role {
-            Role::Live => false,
-            Role::Rotated(last) | Role::Copy(last) => {
-                file.unread() == 0 && follow::is_quiet(last, now)
+        for mut file in self.open.extract_if(.., |file| file.is_over(now)) {
+            match file.unread() {
+                0 => file.finish(on),
+                _ => file.abandon(LossCause::Deleted, on),
             }
-        };
-        for mut file in self.open.extract_if(.., is_over) {
-            file.finish(on);
             self.memory.remember(file.position(), now, now);
+        }
+        // The path may lead to it yet, and what was read of it is proved there.
+        for file in self.open.extract_if(.., |file| file.is_stale) {
+            let last = file.last(now);
+            self.memory.remember(file.position(), last, now);
         }
         while self.rotated() > ROTATED_MAX {
             // What stands on disk is gone on with later; of the rest, what is read out is no loss.
@@ -299,7 +302,7 @@ impl Follower {
         match (file.is_listed, file.unread()) {
             (true, _) => {}
             (false, 0) => file.finish(on),
-            (false, _) => file.abandon(on),
+            (false, _) => file.abandon(LossCause::RotatedLimit, on),
         }
         self.memory.remember(file.position(), file.last(now), now);
         true

@@ -13,11 +13,11 @@ use memchr::memrchr;
 
 use super::found::{Found, Place, lost};
 use super::listing::{Sight, observe};
-use crate::tail::LossCause;
 use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Beside, Identity};
 use crate::tail::lines::{LINE_MAX, Lines};
 use crate::tail::print::{ANCHOR_MAX, Anchor, HEAD_MAX, Print, Trace};
+use crate::tail::{FileError, LossCause};
 
 /// A file that is held open.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(super) struct Open {
     pub(super) path: PathBuf,
     /// Whether the last listing showed it.
     pub(super) is_listed: bool,
+    /// Since when it has no name any more.
+    gone: Option<Instant>,
+    /// Whether it can only be read on through its path (`ESTALE`).
+    pub(super) is_stale: bool,
     seen: u64,
     /// Up to where it was read before it was left: to read that once more is no sign of life.
     known: u64,
@@ -94,6 +98,8 @@ impl Open {
             role,
             path: sight.path.clone(),
             is_listed: true,
+            gone: None,
+            is_stale: false,
             seen: sight.observed.size.max(trace.at()),
             known: trace.at(),
             lines: Lines::default(),
@@ -127,6 +133,23 @@ impl Open {
 
     pub(super) fn unread(&self) -> u64 {
         self.seen.saturating_sub(self.trace.at())
+    }
+
+    /// Takes whether it still has a name.
+    pub(super) fn look(&mut self, now: Instant) {
+        let has_name = self.is_listed || self.links() > 0;
+        self.gone = (!has_name).then(|| self.gone.unwrap_or(now));
+    }
+
+    /// Whether a rotated file is to be let go: nothing came for long, or nothing leads to it for longer and it takes
+    /// up the disk, whoever writes to it.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let is_quiet = match self.role {
+            Role::Live => return false,
+            Role::Rotated(last) | Role::Copy(last) => follow::is_quiet(last, now),
+        };
+        let is_held_for_long = (self.gone).is_some_and(|since| follow::is_forgotten(since, now));
+        (is_quiet && self.unread() == 0) || is_held_for_long
     }
 
     /// Whether it is held open for nothing but what may still come, which shows on disk too.
@@ -204,6 +227,7 @@ impl Open {
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
+                    self.is_stale = FileError::of(&error) == FileError::Stale;
                     let path = &self.path;
                     on(Found::Failed {
                         path,
@@ -266,8 +290,8 @@ impl Open {
     }
 
     /// Lets go of a file that is not read out and that nothing leads to any more.
-    pub(super) fn abandon(&mut self, on: &mut impl FnMut(Found<'_>)) {
-        lost(LossCause::RotatedLimit, self.unsettled(), on);
+    pub(super) fn abandon(&mut self, cause: LossCause, on: &mut impl FnMut(Found<'_>)) {
+        lost(cause, self.unsettled(), on);
         self.seen = self.trace.settled();
     }
 
