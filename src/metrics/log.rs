@@ -11,7 +11,7 @@ use crate::access_log::event::{Closed, Event};
 use crate::affinity::Verdict;
 use crate::label::{Label, label};
 use crate::reason::{Class, Reason};
-use crate::tail::{LossCause, RotationKind};
+use crate::tail::{FileError, LossCause, RotationKind};
 
 /// How many upstream addresses of one source become label values; the rest is `other`.
 const UPSTREAMS_MAX: usize = 16;
@@ -29,6 +29,8 @@ label! {
         Sessions => "holter_log_session_requests_total",
         /// A syslog connection beyond the cap was closed unread.
         Connections => "holter_log_lines_total",
+        /// More files match than are looked at: what they hold is not counted as lost.
+        Files => "holter_log_bytes_lost_total",
         /// A stream was decided without waiting for the error log.
         Join => "holter_log_streams_closed_total",
     }
@@ -52,6 +54,7 @@ pub(super) struct Families {
     last_line: GaugeVec,
     rotations: IntCounterVec,
     lost: IntCounterVec,
+    file_errors: IntCounterVec,
     dropped: IntCounterVec,
     capped: Arc<PerLabel<Capped>>,
 }
@@ -139,6 +142,11 @@ impl Families {
                 "Bytes of the logs that gave no line, by cause.",
                 &["source", "cause"],
             ),
+            file_errors: all.counter(
+                "holter_log_file_errors_total",
+                "Tries to open or read a log file or its folder that failed, by error.",
+                &["source", "error"],
+            ),
             dropped: all.counter(
                 "holter_log_datagrams_dropped_total",
                 "Datagrams of syslog over UDP that the kernel dropped before they were read.",
@@ -178,6 +186,9 @@ impl Families {
             lost: PerLabel::new(|cause: LossCause| {
                 self.lost.with_label_values(&[name, cause.as_str()])
             }),
+            file_errors: PerLabel::new(|error: FileError| {
+                self.file_errors.with_label_values(&[name, error.as_str()])
+            }),
             dropped: counter(&self.dropped),
             capped: Arc::clone(&self.capped),
         }
@@ -204,6 +215,7 @@ pub struct SourceMetrics {
     last_line: Gauge,
     rotations: PerLabel<RotationKind>,
     lost: PerLabel<LossCause>,
+    file_errors: PerLabel<FileError>,
     dropped: IntCounter,
     capped: Arc<PerLabel<Capped>>,
 }
@@ -255,6 +267,16 @@ impl SourceMetrics {
     /// Bytes gave no line.
     pub fn lost(&self, cause: LossCause, bytes: u64) {
         self.lost.add(cause, bytes);
+    }
+
+    /// A log file or its folder could not be opened or read.
+    pub fn file_failed(&self, error: FileError) {
+        self.file_errors.add(error, 1);
+    }
+
+    /// More files match than are looked at.
+    pub fn files_capped(&self) {
+        self.capped.add(Capped::Files, 1);
     }
 
     /// The kernel dropped so many datagrams.

@@ -23,6 +23,9 @@ pub struct Checkpoint {
     pub(crate) cuts: Vec<Position>,
     /// Copies that were being made.
     pub(crate) copies: Vec<Copying>,
+    /// Folders and logs that could not be looked at yet.
+    #[serde(default)]
+    pub(crate) unseen: Vec<String>,
     /// Where lines begin of which only pieces were read, in the order of reading.
     #[serde(default)]
     pub(crate) open_lines: Vec<OpenLine>,
@@ -69,12 +72,21 @@ pub struct Position {
     pub id: Identity,
     /// The path that it was followed under, for other files of the same log.
     pub path: String,
+    /// Where it stood, if elsewhere: behind symlinks, or under the name that rotation gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood: Option<String>,
     /// Of its first bytes.
     pub head: Print,
     /// Places in it, in their order; the last is where it was left.
     pub anchors: Vec<Anchor>,
+    /// Up to where it was read, of an unfinished line too; 0 where that was not kept.
+    #[serde(default)]
+    pub read: u64,
     /// Its largest size that was seen.
     pub seen: u64,
+    /// Whether the log's path led to it: its rotation is not counted yet.
+    #[serde(default)]
+    pub is_live: bool,
     /// Whether it is a copy that was made before a truncation: its last line may go on elsewhere.
     pub is_copy: bool,
 }
@@ -85,9 +97,12 @@ impl Position {
         Self {
             id,
             path: path.to_string_lossy().into_owned(),
+            stood: None,
             head: Print::of(&[]),
             anchors: vec![Anchor::after(offset, &[])],
+            read: offset,
             seen: offset,
+            is_live: false,
             is_copy: false,
         }
     }
@@ -110,6 +125,16 @@ impl Position {
             |anchor: &&Anchor| anchor.offset <= size && anchor.print.length >= ANCHOR_MAX as u64;
         let mut places = self.anchors.iter().rev();
         places.find(is_fit).filter(|_| self.is_copy).copied()
+    }
+
+    /// Where it stood when it was seen last.
+    pub fn stood(&self) -> &Path {
+        Path::new(self.stood.as_ref().unwrap_or(&self.path))
+    }
+
+    /// Up to where it was read.
+    pub fn read(&self) -> u64 {
+        self.read.max(self.offset())
     }
 
     /// Bytes that were seen and not settled.

@@ -18,6 +18,10 @@ pub const QUIET: Duration = Duration::from_secs(10);
 /// being renamed, and a forgotten file would be read again. As long, a truncated file's copy is awaited.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// What stood in a folder that does not exist any more is remembered for so long: a volume that is away for a
+/// while comes back with the same files.
+pub const AWAY: Duration = Duration::from_secs(24 * 3600);
+
 /// What makes two sights of a file the same file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
@@ -121,6 +125,30 @@ pub fn sibling(evidence: Evidence) -> Sibling {
     }
 }
 
+/// What is to be done with a file that was read before and is not held open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Nothing: all of it is settled.
+    Done,
+    /// Nothing yet: it was read to its end, in the middle of a line that may still go on.
+    Wait,
+    /// The same, and it was quiet for so long that the line ends there.
+    Finish,
+    /// To read what was not read of it.
+    GoOn,
+}
+
+/// Judges a file of this size that was left at `settled`, read up to `read`, and last gave bytes at `last`. To
+/// open one that only waits for its line's end would be to take the place of one with bytes to read.
+pub fn again(settled: u64, read: u64, size: u64, last: Instant, now: Instant) -> Again {
+    match size {
+        _ if size == settled => Again::Done,
+        _ if size != read => Again::GoOn,
+        _ if is_quiet(last, now) => Again::Finish,
+        _ => Again::Wait,
+    }
+}
+
 /// Whether a rotated file that last gave bytes at `last` has been quiet long enough to let it go.
 pub fn is_quiet(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= QUIET
@@ -129,6 +157,11 @@ pub fn is_quiet(last: Instant, now: Instant) -> bool {
 /// Whether what was last seen at `last` may be forgotten.
 pub fn is_forgotten(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= GRACE
+}
+
+/// Whether a folder that is gone since then may come back.
+pub fn is_away(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < AWAY
 }
 
 /// Whether `name` is one that rotation gives to files of the log `base`: `base.1`, `base-20261120`.
@@ -230,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_done_with_a_file_that_was_left() {
+        let last = instant();
+        let check = |read, size, after, expected| {
+            let found = again(10, read, size, last, last + after);
+            assert_eq!(found, expected, "{read} {size} {after:?}");
+        };
+        let soon = QUIET - Duration::from_millis(1);
+        for after in [soon, QUIET] {
+            check(10, 10, after, Again::Done);
+            check(13, 10, after, Again::Done);
+            check(10, 13, after, Again::GoOn);
+            check(13, 14, after, Again::GoOn);
+            check(13, 12, after, Again::GoOn);
+            check(10, 9, after, Again::GoOn);
+        }
+        check(13, 13, soon, Again::Wait);
+        check(13, 13, QUIET, Again::Finish);
+    }
+
+    #[test]
     fn quiet_and_forgotten_at_their_time_and_not_before() {
         // Any instant does: only differences count.
         let check = |judge: fn(Instant, Instant) -> bool, after: Duration| {
@@ -243,6 +296,7 @@ mod tests {
         };
         check(is_quiet, QUIET);
         check(is_forgotten, GRACE);
+        check(|last, now| !is_away(last, now), AWAY);
     }
 
     #[expect(

@@ -11,6 +11,8 @@ pub mod print;
 
 pub use checkpoint::Checkpoint;
 
+use std::io::{self, ErrorKind};
+
 use crate::label::label;
 
 label! {
@@ -38,9 +40,70 @@ label! {
         Truncated => "truncated",
         /// The file was deleted before these were read, and no compressed copy of them was found.
         Deleted => "deleted",
+        /// A compressed file that is not read, of which nothing shows that its lines were; its size on disk.
+        Compressed => "compressed",
         /// Too many rotated files were unread; the oldest was let go.
         RotatedLimit => "rotated_limit",
         /// Too many files match; the rest is not read.
         FileLimit => "file_limit",
+    }
+}
+
+label! {
+    /// Why a log file or its folder cannot be opened or read.
+    pub enum FileError {
+        /// This process may not.
+        PermissionDenied => "permission_denied",
+        /// It is none, but a folder, a device or a pipe.
+        NoFile => "no_file",
+        /// The process, or the system, has too many files open.
+        TooManyOpen => "too_many_open",
+        /// The server of a network file system knows it no more.
+        Stale => "stale",
+        /// Anything else, of the device most often.
+        Other => "other",
+    }
+}
+
+/// `EMFILE` and `ENFILE` of errno(3), which have no kind of their own.
+const TOO_MANY_OPEN: [i32; 2] = [24, 23];
+
+impl FileError {
+    /// Which of them it is.
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied => Self::PermissionDenied,
+            ErrorKind::IsADirectory | ErrorKind::Unsupported => Self::NoFile,
+            ErrorKind::StaleNetworkFileHandle => Self::Stale,
+            _ if error
+                .raw_os_error()
+                .is_some_and(|errno| TOO_MANY_OPEN.contains(&errno)) =>
+            {
+                Self::TooManyOpen
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_by_their_number() {
+        let check = |errno, expected| {
+            assert_eq!(
+                FileError::of(&io::Error::from_raw_os_error(errno)),
+                expected
+            )
+        };
+        check(13, FileError::PermissionDenied);
+        check(1, FileError::PermissionDenied);
+        check(21, FileError::NoFile);
+        check(24, FileError::TooManyOpen);
+        check(23, FileError::TooManyOpen);
+        check(116, FileError::Stale);
+        check(5, FileError::Other);
     }
 }

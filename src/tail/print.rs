@@ -161,12 +161,15 @@ impl Trace {
         Position {
             id,
             path,
+            stood: None,
             head: Print::of(head),
             anchors: (self.earlier.iter().copied())
                 .filter(|anchor| anchor.offset < self.settled.offset)
                 .chain([self.settled])
                 .collect(),
+            read: self.at,
             seen,
+            is_live: false,
             is_copy,
         }
     }

@@ -4,6 +4,9 @@
 //! are made of. The source's task locks it for each part that it reads and counts, and waits for nothing meanwhile.
 //! It decides nothing: `tail` judges files, `access_log` judges lines.
 
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::clock;
@@ -13,13 +16,49 @@ use super::tail::{Follower, Found, Start};
 use super::unwrap::Unwrappers;
 use crate::config::{Input, LogSource};
 use crate::snapshot::Source;
-use crate::tail::Checkpoint;
+use crate::tail::{Checkpoint, FileError, LossCause};
+
+/// Most paths of which is remembered that people were told that they cannot be read.
+const TOLD_MAX: usize = 1024;
 
 /// How far a source is read, and all that is not counted yet.
 pub struct Reading {
     pub(super) source: SourceReader,
     /// `None` where lines are received: they cannot be read again.
     files: Option<Files>,
+    told: Told,
+}
+
+/// What people were told already: once is enough, the metrics go on.
+#[derive(Default)]
+struct Told {
+    failed: HashSet<PathBuf>,
+    lost: Vec<LossCause>,
+}
+
+impl Told {
+    fn failed(&mut self, source: &str, path: &Path, error: &io::Error) {
+        if self.failed.len() < TOLD_MAX && !self.failed.contains(path) {
+            self.failed.insert(path.to_owned());
+            tracing::warn!(source, path = %path.display(), %error, "a log cannot be read; tried again and again");
+        }
+    }
+
+    /// Of a cause that somebody can do something about.
+    fn lost(&mut self, source: &str, cause: LossCause) {
+        let is_telling = match cause {
+            LossCause::LineTooLong | LossCause::NulRun | LossCause::TornLine => false,
+            LossCause::Truncated
+            | LossCause::Deleted
+            | LossCause::Compressed
+            | LossCause::RotatedLimit
+            | LossCause::FileLimit => true,
+        };
+        if is_telling && !self.lost.contains(&cause) {
+            self.lost.push(cause);
+            tracing::warn!(source, %cause, "parts of a log are lost: see holter_log_bytes_lost_total");
+        }
+    }
 }
 
 /// A part of a pass: as [`Follower::poll`] has them.
@@ -64,6 +103,7 @@ impl Reading {
         let mut reading = Self {
             source: reader,
             files,
+            told: Told::default(),
         };
         reading.look();
         reading
@@ -121,7 +161,11 @@ impl Reading {
     /// Does a part of a pass over the files of one log, and counts what it finds. Says whether more is waiting: of
     /// [`Part::Read`] for this pass, of [`Part::End`] for the next.
     pub(super) fn pass(&mut self, now: Instant, log: Log, part: Part) -> bool {
-        let Self { source, files } = self;
+        let Self {
+            source,
+            files,
+            told,
+        } = self;
         let Some(files) = files else {
             return false;
         };
@@ -137,14 +181,21 @@ impl Reading {
             Found::File(place) => unwrappers.file(place),
             Found::Bytes(bytes) => source.metrics().read(bytes),
             Found::Rotated(kind) => source.metrics().rotated(kind),
-            Found::Lost { cause, bytes } => source.metrics().lost(cause, bytes),
-            Found::OpenFailed(kind) | Found::ReadFailed(kind) => {
-                let source = source.metrics().name();
-                tracing::debug!(source, %kind, "a log file cannot be read");
+            Found::Lost { cause, bytes } => {
+                source.metrics().lost(cause, bytes);
+                told.lost(source.metrics().name(), cause);
+            }
+            Found::Failed { path, error } => {
+                source.metrics().file_failed(FileError::of(error));
+                told.failed(source.metrics().name(), path, error);
             }
             Found::ListingCapped => {
+                source.metrics().files_capped();
                 let source = source.metrics().name();
-                tracing::debug!(source, "more files match than are looked at");
+                tracing::warn!(
+                    source,
+                    "more files match than are looked at; the rest is not read"
+                );
             }
         };
         let more = match part {
@@ -165,7 +216,6 @@ impl Reading {
 mod tests {
     use std::fs::{self, OpenOptions};
     use std::io::Write;
-    use std::path::Path;
 
     use tempfile::TempDir;
 
@@ -221,5 +271,23 @@ mod tests {
         let bytes = format!("holter_log_bytes_total{{source=\"edge\"}} {bytes}\n");
         assert!(text.contains(&bytes), "{text}");
         assert_eq!(recorder.metrics.lines().0, 3);
+    }
+
+    /// What cannot be read shows in the metrics, at each look.
+    #[test]
+    fn a_log_that_cannot_be_read_is_counted_by_its_error() {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("a.log")).unwrap();
+        let all = Metrics::new([], ["edge"]);
+        let recorder = SourceRecorder {
+            metrics: all.source("edge").unwrap(),
+            journal: SharedJournal::default(),
+        };
+        let mut reading = Reading::new(&source(folder.path(), "/a"), recorder, None);
+        reading.look();
+        let errors = r#"holter_log_file_errors_total{error="no_file",source="edge"} 2"#;
+        let text = all.render();
+        assert!(text.contains(errors), "{text}");
+        assert_eq!(reading.told.failed.len(), 1);
     }
 }

@@ -72,3 +72,68 @@ fn files_are_bounded_and_what_is_not_read_is_counted_once() {
     case.append(&over, "4444\n");
     assert_eq!(case.pass(), ["<lost file_limit 5>"]);
 }
+
+/// More rotated files than are held open, each with an unfinished line: all are read, and each line ends in its time.
+#[test]
+fn rotated_files_with_unfinished_lines_take_no_place_from_unread_ones() {
+    let many = 3 * ROTATED_MAX;
+    let mut case = Case::new("a.log", Start::Beginning, |_| {});
+    case.append("a.log", "live\n");
+    assert_eq!(case.pass(), ["live"]);
+    for i in 0..many {
+        case.append(&format!("a.log.{i:02}"), &format!("{i}\nhalf of {i}"));
+    }
+    let mut found = Vec::new();
+    while {
+        let (lines, more) = case.pass_and_more();
+        found.extend(lines);
+        more
+    } {}
+    found.retain(|found| found != "<rename>");
+    found.sort();
+    let mut whole: Vec<_> = (0..many).map(|i| i.to_string()).collect();
+    whole.sort();
+    assert_eq!(found, whole);
+    assert_eq!(case.follower.lag_bytes(), 0);
+    assert_eq!(case.pass(), NONE, "only their ends are waited for");
+
+    case.append("a.log.00", " grows\n");
+    assert_eq!(case.pass(), ["half of 0 grows"]);
+    case.later(QUIET);
+    found.clear();
+    for _ in 0..4 {
+        found.extend(case.pass());
+    }
+    found.sort();
+    let mut halves: Vec<_> = (1..many).map(|i| format!("half of {i}")).collect();
+    halves.sort();
+    assert_eq!(found, halves);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+}
+
+/// What is on disk does not need to be held: of what has to be let go, that comes first.
+#[test]
+fn a_file_that_is_listed_is_let_go_before_one_that_nothing_leads_to() {
+    let mut case = Case::new("a.log", Start::Beginning, |_| {});
+    let mut writers = Vec::new();
+    for i in 0..=ROTATED_MAX {
+        case.append("a.log", "0\n");
+        assert_eq!(case.pass().last().expect("read"), "0");
+        writers.push(case.writer("a.log"));
+        let to = if i == 1 {
+            "a.log.1"
+        } else {
+            &format!("old.{i}")
+        };
+        case.rename("a.log", to);
+    }
+    assert_eq!(case.pass(), ["<rename>"]);
+    for writer in &mut writers {
+        write(writer, "late\n");
+    }
+    assert_eq!(case.pass(), vec!["late"; ROTATED_MAX]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE, "now there is room");
+    assert_eq!(case.pass(), ["late"]);
+}

@@ -3,7 +3,9 @@
 
 #![allow(clippy::expect_used, reason = "helpers of a test fail the test")]
 
+mod hidden;
 mod limits;
+mod losses;
 mod model;
 mod paths;
 mod resume;
@@ -13,7 +15,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use holter::tail::follow::{GRACE, QUIET};
+use holter::tail::follow::{AWAY, GRACE, QUIET};
 use holter::tasks::tail::{Follower, Found, Start};
 
 /// A folder, a follower on it, and the time.
@@ -97,8 +99,7 @@ fn shown(found: &Found<'_>) -> Option<String> {
         Found::Again(line) => Some(format!("<again {}>", String::from_utf8_lossy(line))),
         Found::Rotated(kind) => Some(format!("<{kind}>")),
         Found::Lost { cause, bytes } => Some(format!("<lost {cause} {bytes}>")),
-        Found::OpenFailed(kind) => Some(format!("<open {kind:?}>")),
-        Found::ReadFailed(kind) => Some(format!("<read {kind:?}>")),
+        Found::Failed { error, .. } => Some(format!("<open {:?}>", error.kind())),
         Found::ListingCapped => Some("<capped>".to_owned()),
     }
 }
@@ -290,4 +291,43 @@ fn a_deleted_and_created_file_is_another_even_on_the_same_inode() {
         ["3 longer"],
         "the closed file's inode is free to be reused"
     );
+}
+
+/// As logrotate's `dateext` with `extension .log` names it: a pattern matches it as a log of its own.
+#[test]
+fn a_copy_that_the_pattern_matches_is_no_log_of_its_own() {
+    let mut case = Case::new("a*.log", Start::Beginning, |c| c.append("a.log", "1\n"));
+    assert_eq!(case.pass(), ["1"]);
+    case.append("a.log", "2\n");
+    case.append("a-1.log", "");
+    assert_eq!(case.pass(), ["2"]);
+    case.append("a-1.log", "1\n2\n");
+    case.append("a.log", "3\nha");
+    assert_eq!(
+        case.pass(),
+        ["3"],
+        "what begins as the log does is left alone"
+    );
+    case.append("a.log", "lf\n5\n");
+    case.append("a-1.log", "3\nhalf\n5\nhalf");
+    File::create(case.path("a.log")).expect("truncated");
+    case.append("a.log", "6\n");
+    assert_eq!(
+        case.pass(),
+        ["<truncate>", "half", "5", "6"],
+        "the rest stands in the copy"
+    );
+    for quiet in 0..3 {
+        case.later(QUIET);
+        let expected: &[_] = if quiet == 0 {
+            &["<lost torn_line 4>"]
+        } else {
+            &[]
+        };
+        assert_eq!(case.pass(), expected);
+    }
+
+    case.append("b.log", "");
+    case.append("a-b.log", "7\n");
+    assert_eq!(case.pass(), ["7"], "another log");
 }

@@ -69,6 +69,8 @@ type Serial = usize;
 
 struct World {
     case: Case,
+    /// Whether rotated files have names that the pattern matches.
+    is_matched: bool,
     header: String,
     files: BTreeMap<Serial, Content>,
     live: Option<Serial>,
@@ -92,13 +94,15 @@ fn text(line: u32) -> String {
 }
 
 impl World {
-    fn new(header: String) -> Self {
-        let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", &header));
+    fn new(header: String, is_matched: bool) -> Self {
+        let pattern = if is_matched { "a*.log" } else { "a.log" };
+        let mut case = Case::new(pattern, Start::Beginning, |c| c.append("a.log", &header));
         case.pass();
         let writer = case.writer("a.log");
         Self {
             saved: (case.follower.checkpoint(), BTreeMap::new()),
             case,
+            is_matched,
             header,
             files: [(0, Content::default())].into(),
             live: Some(0),
@@ -114,8 +118,12 @@ impl World {
         }
     }
 
-    fn name(at: usize, compressed: bool) -> String {
-        format!("a.log.{}{}", at + 1, if compressed { ".gz" } else { "" })
+    fn name(&self, at: usize, compressed: bool) -> String {
+        let (number, gz) = (at + 1, if compressed { ".gz" } else { "" });
+        match self.is_matched {
+            true => format!("a-{number}.log{gz}"),
+            false => format!("a.log.{number}{gz}"),
+        }
     }
 
     fn exists(&self, serial: Serial) -> bool {
@@ -168,14 +176,14 @@ impl World {
         for at in (0..self.old.len()).rev() {
             let compressed = self.old[at].1;
             self.case
-                .rename(&Self::name(at, compressed), &Self::name(at + 1, compressed));
+                .rename(&self.name(at, compressed), &self.name(at + 1, compressed));
         }
     }
 
     fn drop_oldest(&mut self) {
         if self.old.len() > KEPT {
             let (serial, compressed) = self.old.pop().expect("old");
-            self.case.remove(&Self::name(self.old.len(), compressed));
+            self.case.remove(&self.name(self.old.len(), compressed));
             let content = self.files.remove(&serial).unwrap_or_default();
             self.lose(content.lines);
             self.tick();
@@ -198,7 +206,7 @@ impl World {
             return;
         };
         self.shift();
-        self.case.rename("a.log", "a.log.1");
+        self.case.rename("a.log", &self.name(0, false));
         self.old.insert(0, (live, false));
         self.live = None;
         self.drop_oldest();
@@ -223,7 +231,7 @@ impl World {
     fn copy(&mut self) {
         let Some(live) = self.live else { return };
         let bytes = fs::read(self.case.path("a.log")).expect("read");
-        let copy = self.case.path("a.log.1");
+        let copy = self.case.path(&self.name(0, false));
         match self.copying.take() {
             None => {
                 self.shift();
@@ -287,12 +295,12 @@ impl World {
         // A copy that ends before what was first read of the log, and is compressed before it was looked at, is
         // taken for a log of its own.
         self.poll();
-        let name = Self::name(at, false);
+        let name = self.name(at, false);
         let bytes = fs::read(self.case.path(&name)).expect("read");
         let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
         gz.write_all(&bytes).expect("compressed");
         let gz = gz.finish().expect("compressed");
-        fs::write(self.case.path(&Self::name(at, true)), gz).expect("written");
+        fs::write(self.case.path(&self.name(at, true)), gz).expect("written");
         self.case.remove(&name);
         self.old[at].1 = true;
         self.tick();
@@ -382,22 +390,25 @@ proptest! {
     #[test]
     fn every_line_is_counted_once(
         is_copied: bool,
+        is_matched: bool,
         has_header: bool,
         ops in prop::collection::vec(op(), 1..80),
     ) {
         let is_fit = |op: &Op| match op {
             Op::Copy | Op::Truncate => is_copied,
             Op::Rename | Op::Reopen | Op::Delete => !is_copied,
+            // A compressed file is none that `a*.log` matches, nor one beside `a.log` by its name.
+            Op::CompressOldest => !is_matched,
             _ => true,
         };
         let ops: Vec<_> = ops.into_iter().filter(is_fit).collect();
         let header = if has_header { "#".repeat(1500) + "\n" } else { String::new() };
-        check(header, &ops)?;
+        check(header, is_matched, &ops)?;
     }
 }
 
-fn check(header: String, ops: &[Op]) -> Result<(), TestCaseError> {
-    let mut world = World::new(header);
+fn check(header: String, is_matched: bool, ops: &[Op]) -> Result<(), TestCaseError> {
+    let mut world = World::new(header, is_matched);
     for op in ops {
         world.run(op);
     }

@@ -1,12 +1,9 @@
 //! What a path may lead to: symlinks, folders, devices, what may not be opened, what is not there yet.
 
-use std::fs::Permissions;
 use std::io::ErrorKind;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::thread;
+use std::os::unix::fs::symlink;
 
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
-
+use super::hidden::{allow, unprivileged};
 use super::*;
 
 #[test]
@@ -105,18 +102,11 @@ fn a_containers_log_is_followed_through_both_links_and_over_its_rotation() {
     assert_eq!(case.pass(), ["6"]);
 }
 
-/// Of a thread that may not do what root may: the tests run as root where containers run them.
 #[test]
 fn a_log_that_may_not_be_read_for_a_while_loses_nothing() {
     let mut case = Case::new("a.log", Start::End, |c| c.append("a.log", "old\n"));
-    let unprivileged = move || {
-        let mut sets = capabilities(None).expect("known");
-        sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
-        set_capabilities(None, sets).expect("given up");
+    unprivileged(move || {
         let denied = format!("<open {:?}>", ErrorKind::PermissionDenied);
-        let allow = |case: &Case, name: &str, mode| {
-            fs::set_permissions(case.path(name), Permissions::from_mode(mode)).expect("set");
-        };
         allow(&case, "a.log", 0);
         assert_eq!(case.pass(), std::slice::from_ref(&denied));
         // What was there before the first look is passed over even though it could not be read then.
@@ -131,12 +121,12 @@ fn a_log_that_may_not_be_read_for_a_while_loses_nothing() {
         allow(&case, "a.log", 0);
         for expected in [vec!["<rename>", &denied, "2"], vec![&denied]] {
             assert_eq!(case.pass(), expected);
+            assert_eq!(case.follower.lag_bytes(), 2);
         }
         case.later(GRACE * 2);
         assert_eq!(case.pass(), std::slice::from_ref(&denied));
         allow(&case, "a.log", 0o600);
         case.append("a.log", "4\n");
         assert_eq!(case.pass(), ["3", "4"]);
-    };
-    thread::spawn(unprivileged).join().expect("as expected");
+    });
 }

@@ -1,5 +1,6 @@
 //! A follower goes on where another was left: the checkpoint through its serialised form.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use holter::tail::checkpoint::OpenLine;
@@ -8,7 +9,7 @@ use holter::tail::follow::Identity;
 use super::*;
 
 /// What another process would take up.
-fn restarted(case: &mut Case) {
+pub(super) fn restarted(case: &mut Case) {
     let kept = serde_json::to_string(&case.follower.checkpoint()).expect("written");
     let pattern = case.pattern.clone();
     let checkpoint = serde_json::from_str(&kept).expect("read");
@@ -31,7 +32,7 @@ fn known_files_go_on_and_new_ones_begin_at_their_start() {
 }
 
 /// Goes on behind what stands in `a.log` by now, with a line of which a piece stands there.
-fn restarted_inside_a_line(case: &mut Case, from: u64, id: Option<Identity>) {
+pub(super) fn restarted_inside_a_line(case: &mut Case, from: u64, id: Option<Identity>) {
     let mut read = None;
     case.follower.poll(case.now, &mut |found| {
         if let Found::File(place) = found {
@@ -66,7 +67,7 @@ fn what_may_hold_a_piece_is_read_again_and_no_further() {
         }
         found.extend(shown(&f));
     });
-    assert_eq!(found, ["<again 2>", "<again 3>", "half", "5"]);
+    assert_eq!(found, ["<again 2>", "<again 3>", "<rename>", "half", "5"]);
     assert_eq!(bytes, 7, "what is read again is not counted again");
     assert_eq!(case.pass(), NONE, "only once");
 }
@@ -120,4 +121,76 @@ fn the_place_in_the_middle_of_a_pass_is_one_to_go_on_from() {
     let mut all = [a, b].concat();
     all.sort();
     assert!(found == all, "{} lines of {}", found.len(), all.len());
+}
+
+/// As where a container starts anew: its link leads to another file, and the old one stands where it stood.
+#[test]
+fn what_a_symlink_led_to_is_read_out_after_it_was_switched() {
+    let mut case = Case::new("*.log", Start::End, |c| {
+        c.append("0.txt", "old\n");
+        symlink(c.path("0.txt"), c.path("a.log")).expect("link");
+    });
+    assert_eq!(case.pass(), NONE);
+    case.append("0.txt", "1\n");
+    assert_eq!(case.pass(), ["1"]);
+    restarted(&mut case);
+    case.append("0.txt", "2\n");
+    case.append("1.txt", "3\n");
+    symlink(case.path("1.txt"), case.path("new")).expect("link");
+    case.rename("new", "a.log");
+    let mut lines = case.pass();
+    lines.retain(|line| !line.starts_with('<'));
+    lines.sort();
+    assert_eq!(lines, ["2", "3"]);
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.later(GRACE * 2);
+    assert_eq!(case.pass(), NONE);
+    case.append("0.txt", "late\n");
+    assert_eq!(case.pass(), ["late"], "known as long as it stands there");
+
+    // Another file at that place is none that was known.
+    case.later(QUIET);
+    assert_eq!(case.pass(), NONE);
+    case.remove("0.txt");
+    case.append("other", "");
+    case.append("0.txt", "not followed\n");
+    assert_eq!(case.pass(), NONE);
+}
+
+/// Each file that was rotated away counts as one, when and how often whoever was restarted.
+#[test]
+fn rotations_while_down_are_counted_once() {
+    let mut case = Case::new("a.log*", Start::End, |c| c.append("a.log", "old\n"));
+    assert_eq!(case.pass(), NONE);
+    restarted(&mut case);
+    case.append("a.log", "1\n");
+    case.rename("a.log", "a.log.1");
+    for pass in 0..3 {
+        let expected: &[_] = if pass == 0 { &["<rename>", "1"] } else { &[] };
+        assert_eq!(
+            case.pass(),
+            expected,
+            "also while nothing stands at the log's path"
+        );
+        restarted(&mut case);
+    }
+    case.append("a.log", "2\n");
+    assert_eq!(case.pass(), ["2"]);
+    // Read out, and nothing to be read of it again.
+    case.rename("a.log", "a.log.2");
+    restarted(&mut case);
+    assert_eq!(case.pass(), ["<rename>"]);
+    // Two at once: of the first nobody saw that it was the log.
+    case.append("a.log", "3\n");
+    case.rename("a.log", "a.log.3");
+    case.append("a.log", "4\n");
+    assert_eq!(case.pass(), ["<rename>", "3", "4"]);
+    restarted(&mut case);
+    case.remove("a.log");
+    assert_eq!(case.pass(), NONE, "not listed, or gone");
+    case.later(GRACE);
+    assert_eq!(case.pass(), ["<replaced>"]);
+    case.later(GRACE);
+    assert_eq!(case.pass(), NONE);
 }

@@ -28,7 +28,11 @@ impl Follower {
                 continue;
             };
             if let Err(error) = read(sight, left, line, on) {
-                on(Found::ReadFailed(error.kind()));
+                let path = &sight.path;
+                on(Found::Failed {
+                    path,
+                    error: &error,
+                });
             }
         }
     }

@@ -20,14 +20,9 @@ use crate::tail::follow::Identity;
 use crate::tail::lines::Lines;
 use crate::tail::print::{Anchor, HEAD_MAX, Print, Trace};
 
-/// Whether it can be read at all.
-pub(super) fn check(sight: &Sight) -> io::Result<()> {
-    let is_gzip = sight.path.as_os_str().as_bytes().ends_with(b".gz");
-    if is_gzip {
-        Ok(())
-    } else {
-        Err(ErrorKind::Unsupported.into())
-    }
+/// Whether it is one that can be read.
+pub(super) fn is_gzip(sight: &Sight) -> bool {
+    sight.path.as_os_str().as_bytes().ends_with(b".gz")
 }
 
 /// Finds the open file whose beginning this is.
@@ -101,7 +96,11 @@ pub(super) fn read(
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             // Damaged from here on; what was handed out was there.
             Err(error) => {
-                on(Found::ReadFailed(error.kind()));
+                let path = &sight.path;
+                on(Found::Failed {
+                    path,
+                    error: &error,
+                });
                 break;
             }
         };

@@ -1,7 +1,7 @@
 //! What to do with each file that a listing shows: go on with it, begin it, or leave it alone.
 
-use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::compressed;
@@ -11,7 +11,7 @@ use super::listing::{Kind, Listing, Sight};
 use super::open::{Open, Role, open, proves};
 use super::{FILES_MAX, Follower, ROTATED_MAX};
 use crate::tail::checkpoint::Position;
-use crate::tail::follow::{self, Beside, Evidence, Sibling};
+use crate::tail::follow::{self, Again};
 use crate::tail::{LossCause, RotationKind};
 
 impl Follower {
@@ -27,18 +27,49 @@ impl Follower {
             return;
         }
         let known = self.memory.position(observed.id).cloned();
+        let is_elsewhere = |position: &Position| !is_its_log(sight, position);
+        if known.as_ref().is_some_and(is_elsewhere) && self.memory.left_its_path(observed.id) {
+            on(Found::Rotated(RotationKind::Rename));
+        }
         let done = match (kind, known) {
             (Kind::Compressed, Some(_)) => Ok(()),
-            (_, Some(position)) if is_read_out(sight, &position) => Ok(()),
-            (_, Some(position)) => self.go_on(sight, position, now, on),
+            (_, Some(position)) => match self.again(sight, now) {
+                Some(Again::Finish) if self.rotated() >= ROTATED_MAX => Ok(()),
+                Some(Again::Finish | Again::GoOn) => self.go_on(sight, position, now, on),
+                Some(Again::Done | Again::Wait) | None => Ok(()),
+            },
             (_, None) if sight.is_fresh && self.start == Start::End => self.skip(sight, now, on),
-            (Kind::Base, None) => self.begin(sight, now, on),
+            (Kind::Base, None) => self.begin(sight, listing, now, on),
             (Kind::Sibling, None) => self.begin_sibling(sight, listing, now, on),
             (Kind::Compressed, None) => self.begin_compressed(sight, now, on),
         };
         if let Err(error) = done {
-            on(Found::OpenFailed(error.kind()));
+            let path = &sight.path;
+            on(Found::Failed {
+                path,
+                error: &error,
+            });
+            if self.memory.position(observed.id).is_none() {
+                self.waiting += observed.size;
+            }
         }
+    }
+
+    /// What is to be done with a file that was read before. The one that a log's path leads to is held open.
+    pub(super) fn again(&self, sight: &Sight, now: Instant) -> Option<Again> {
+        let (id, size) = (sight.observed.id, sight.observed.size);
+        let position = self.memory.position(id)?;
+        if is_its_log(sight, position) {
+            return Some(Again::GoOn);
+        }
+        let last = self.memory.last(id)?;
+        Some(follow::again(
+            position.offset(),
+            position.read(),
+            size,
+            last,
+            now,
+        ))
     }
 
     /// A file that was read before.
@@ -49,10 +80,17 @@ impl Follower {
         now: Instant,
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
-        let role = match (sight.kind, position.is_copy) {
-            (Kind::Base, _) => Role::Live,
-            (_, true) => Role::Copy(now),
-            (_, false) => Role::Rotated(now),
+        let last = self.memory.last(sight.observed.id).unwrap_or(now);
+        let (base, role) = match sight.kind {
+            Kind::Base if is_its_log(sight, &position) => (sight.base.clone(), Role::Live),
+            // Also where a pattern matches the copy's own name.
+            _ if position.is_copy => (Path::new(&position.path).into(), Role::Copy(last)),
+            Kind::Base => (sight.base.clone(), Role::Live),
+            _ => (sight.base.clone(), Role::Rotated(last)),
+        };
+        let sight = &Sight {
+            base,
+            ..sight.clone()
         };
         if !self.has_room(sight, position.offset(), now, on) {
             return Ok(());
@@ -94,101 +132,16 @@ impl Follower {
         };
         match opened {
             Ok(Some(file)) if is_log => self.open.push(file),
-            Ok(Some(file)) => self.memory.remember(file.position(), now),
+            Ok(Some(file)) => self.memory.remember(file.position(), now, now),
             // Another file came to stand there meanwhile: the next pass sees it.
             Ok(None) => {}
             Err(error) => {
                 let end = Position::unread_at(sight.observed.id, &sight.base, size);
-                self.memory.remember(end, now);
+                self.memory.remember(end, now, now);
                 return Err(error);
             }
         }
         Ok(())
-    }
-
-    /// A log that was not there before.
-    fn begin(
-        &mut self,
-        sight: &Sight,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
-        if self.has_room(sight, 0, now, on) {
-            self.open.extend(Open::begin(sight, 0, Role::Live)?);
-        }
-        Ok(())
-    }
-
-    /// An unknown file beside a log.
-    fn begin_sibling(
-        &mut self,
-        sight: &Sight,
-        listing: &Listing,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
-        let Some(file) = open(sight)? else {
-            return Ok(());
-        };
-        let size = file.metadata()?.len();
-        let missing = self.missing_in(&file, sight, size);
-        let copied = self.memory.copied(sight.observed.id, size);
-        let evidence = Evidence {
-            size,
-            has_missing_content: missing.is_some() || copied.is_some(),
-            beside: self.beside(&file, sight, size, listing),
-        };
-        match (follow::sibling(evidence), missing.or(copied)) {
-            (Sibling::Undecided, _) => {
-                let of = self.live(&sight.base).map(|live| live.id);
-                if let (Some(of), Beside::Beginning) = (of, evidence.beside) {
-                    self.memory.copy(sight.observed.id, of, now);
-                }
-            }
-            (Sibling::Copy, Some(missing)) => {
-                if self.has_room(sight, missing.offset(), now, on) {
-                    // What was read beyond the copy's end was read before the truncation.
-                    let offset = missing.offset().min(size);
-                    self.memory.found(&missing, offset);
-                    self.open
-                        .extend(Open::begin(sight, offset, Role::Copy(now))?);
-                }
-            }
-            (Sibling::Copy | Sibling::New, _) => {
-                if self.has_room(sight, 0, now, on) {
-                    self.memory.found_unread(&sight.base);
-                    self.open.extend(Open::begin(sight, 0, Role::Rotated(now))?);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What was read before, is missing now, and is proved to stand in this file.
-    fn missing_in(&self, file: &File, sight: &Sight, size: u64) -> Option<Position> {
-        let is_in = |position: &Position| {
-            let anchor = position.proof(size);
-            anchor.is_some() && proves(file, position, anchor)
-        };
-        let missing = self.memory.missing(&sight.base);
-        let proved = missing.iter().filter(|position| is_in(position));
-        proved.max_by_key(|position| position.offset()).cloned()
-    }
-
-    fn beside(&mut self, file: &File, sight: &Sight, size: u64, listing: &Listing) -> Beside {
-        let is_hidden = |hidden: &Open| hidden.has_in_common(file, size);
-        if self.hidden(&sight.base).any(is_hidden) {
-            return Beside::Beginning;
-        }
-        if let Some(live) = self.live(&sight.base) {
-            return live.beside(file, size);
-        }
-        let is_there = listing.log(&sight.base).is_some() || listing.is_unclear(&sight.base);
-        if is_there {
-            Beside::Unclear
-        } else {
-            Beside::Nothing
-        }
     }
 
     /// An unknown compressed file beside a log.
@@ -199,7 +152,10 @@ impl Follower {
         on: &mut impl FnMut(Found<'_>),
     ) -> io::Result<()> {
         let id = sight.observed.id;
-        compressed::check(sight)?;
+        if !compressed::is_gzip(sight) {
+            self.pass_over(sight, now, on);
+            return Ok(());
+        }
         // What is held open is read there; how much of this was, shows when that is let go.
         if self.hidden(&sight.base).next().is_some() {
             let of = match self.memory.is_copy_of(id) {
@@ -214,23 +170,44 @@ impl Follower {
         let Some(end) = Open::begin(sight, sight.observed.size, Role::Copy(now))? else {
             return Ok(());
         };
-        self.memory.remember(end.position(), now);
+        self.memory.remember(end.position(), now, now);
         let missing = self.memory.missing(&sight.base);
-        let copied = self.memory.copied(id, compressed::size(sight)?);
+        let size = compressed::size(sight)?;
+        let copied = self.memory.copied(id, size);
         let missing = match copied {
             Some(_) => return Ok(()),
             None => compressed::source(sight, missing)?,
         };
         match &missing {
-            Some(missing) => self.memory.found(missing, missing.offset()),
-            None => self.memory.found_unread(&sight.base),
+            Some(missing) => self.memory.found(missing, missing.offset(), on),
+            None if self.memory.found_waiting(&sight.base, size) => {}
+            None => self.memory.found_unread(&sight.base, on),
         }
         compressed::read(sight, missing.as_ref(), on)
     }
 
+    /// A file in a compression that is not read. What it was made of was read, or known to be unread, unless nobody
+    /// saw that.
+    fn pass_over(&mut self, sight: &Sight, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        let size = sight.observed.size;
+        let is_accounted_for =
+            self.hidden(&sight.base).next().is_some() || self.memory.accounts_for(&sight.base);
+        if !is_accounted_for {
+            lost(LossCause::Compressed, size, on);
+        }
+        let end = Position::unread_at(sight.observed.id, &sight.base, size);
+        self.memory.remember(end, now, now);
+    }
+
+    /// Whether this is one log too many.
+    pub(super) fn has_no_room(&self, sight: &Sight) -> bool {
+        let live = self.open.iter().filter(|file| file.is_live());
+        sight.kind == Kind::Base && live.count() >= FILES_MAX
+    }
+
     /// Whether one more file may be held open. Where not, a log is passed over and that is counted; a file
     /// beside it waits.
-    fn has_room(
+    pub(super) fn has_room(
         &mut self,
         sight: &Sight,
         offset: u64,
@@ -239,25 +216,22 @@ impl Follower {
     ) -> bool {
         let (id, size) = (sight.observed.id, sight.observed.size);
         if sight.kind == Kind::Base {
-            let has_room = self.open.iter().filter(|file| file.is_live()).count() < FILES_MAX;
+            let has_room = !self.has_no_room(sight);
             if !has_room {
                 lost(LossCause::FileLimit, size.saturating_sub(offset), on);
                 let end = Position::unread_at(id, &sight.base, size);
-                self.memory.remember(end, now);
+                self.memory.remember(end, now, now);
             }
             return has_room;
         }
-        let is_read_out = |file: &Open| file.is_listed && file.unread() == 0;
-        let has_room = self.rotated() < ROTATED_MAX || self.give_up_one(is_read_out, now, on);
-        if !has_room {
-            self.waiting += size.saturating_sub(offset);
-        }
+        let has_room =
+            self.rotated() < ROTATED_MAX || self.give_up_one(Open::is_in_the_way, now, on);
+        self.is_crowded |= !has_room;
         has_room
     }
 }
 
-/// Whether a file that was read before has nothing new, and is not the one to hold open for its log.
-fn is_read_out(sight: &Sight, position: &Position) -> bool {
-    let is_its_log = sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path;
-    position.offset() == sight.observed.size && !is_its_log
+/// Whether the log's path that the file was followed under leads to it.
+fn is_its_log(sight: &Sight, position: &Position) -> bool {
+    sight.kind == Kind::Base && *sight.base.to_string_lossy() == *position.path
 }

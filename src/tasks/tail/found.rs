@@ -1,6 +1,6 @@
 //! What a pass over the files finds, as it is told to the caller.
 
-use std::io::ErrorKind;
+use std::io;
 use std::path::Path;
 
 use crate::tail::follow::Identity;
@@ -37,11 +37,14 @@ pub enum Found<'a> {
         /// How many.
         bytes: u64,
     },
-    /// A file that exists, or its folder, cannot be opened; tried and reported again at each pass.
-    OpenFailed(ErrorKind),
-    /// A file cannot be read; tried and reported again at each pass.
-    ReadFailed(ErrorKind),
-    /// More files match than are listed; the rest is not looked at.
+    /// A file that exists, or its folder, cannot be opened or read; tried and reported again at each pass.
+    Failed {
+        /// Which.
+        path: &'a Path,
+        /// Why.
+        error: &'a io::Error,
+    },
+    /// More files match than are listed, and did not at the pass before; the rest is not looked at.
     ListingCapped,
 }
 

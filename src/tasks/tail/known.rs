@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::found::{Found, lost};
-use super::is_same;
 use super::listing::{LISTED_MAX, Listing};
 use super::open::Open;
-use crate::tail::LossCause;
 use crate::tail::checkpoint::{Checkpoint, Copying, Position};
 use crate::tail::follow::{self, Identity};
+use crate::tail::{LossCause, RotationKind};
+
+mod missing;
 
 /// Most truncations of which the copy is awaited.
 const CUTS_MAX: usize = 64;
+
+/// Most files that are remembered: what one listing can show, and as much again that none shows.
+const KNOWN_MAX: usize = 2 * LISTED_MAX;
 
 /// Everything that is remembered.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct Memory {
     /// How many truncations there were.
     cut_count: u64,
     copies: HashMap<Identity, Copy>,
+    /// Bytes that were not read of files that had to be forgotten.
+    evicted: u64,
 }
 
 /// A file that is being copied.
@@ -44,9 +50,21 @@ struct Copy {
 #[derive(Debug)]
 struct Known {
     position: Position,
+    /// When it last gave bytes.
+    last: Instant,
     /// When a listing last showed it, and in which pass.
     sighted: Instant,
     pass: u64,
+    /// Since when its folder does not exist.
+    away: Option<Instant>,
+    /// Whether a compressed file was taken for it.
+    is_compressed: bool,
+}
+
+impl Known {
+    fn unread(&self) -> u64 {
+        self.position.seen.saturating_sub(self.position.read())
+    }
 }
 
 /// What a file held that was truncated, as far as it was read.
@@ -66,6 +84,7 @@ impl Cut {
         Self {
             base: Arc::clone(&file.base),
             position: Position {
+                is_live: false,
                 is_copy: true,
                 ..file.position()
             },
@@ -80,6 +99,7 @@ impl Cut {
         Self {
             base: Arc::clone(base),
             position: Position {
+                is_live: false,
                 is_copy: true,
                 ..position
             },
@@ -104,15 +124,59 @@ impl Memory {
             if let Some(known) = self.known.get_mut(&sight.observed.id) {
                 known.sighted = now;
                 known.pass = self.pass;
-                known.position.seen = known.position.seen.max(sight.observed.size);
+                known.away = None;
+                let position = &mut known.position;
+                position.seen = position.seen.max(sight.observed.size);
+                if position.stood() != sight.path {
+                    position.stood = Some(sight.path.to_string_lossy().into_owned());
+                }
             }
         }
+        self.keep_hidden(listing, now);
+    }
+
+    /// What could not be looked at is not known to be gone: it grows no older meanwhile.
+    fn keep_hidden(&mut self, listing: &Listing, now: Instant) {
+        for known in self
+            .known
+            .values_mut()
+            .filter(|known| known.pass != self.pass)
+        {
+            let path = Path::new(&known.position.path);
+            if listing.unlisted.contains(path) {
+                known.sighted = now;
+                known.pass = self.pass;
+            } else if !listing.away.contains(path) {
+                known.away = None;
+            } else if follow::is_away(*known.away.get_or_insert(now), now) {
+                known.sighted = now;
+            }
+        }
+        for cut in &mut self.cuts {
+            if listing.unlisted.contains(&cut.base) {
+                cut.since = now;
+            }
+        }
+        if !listing.unlisted.is_empty() {
+            for copy in self.copies.values_mut() {
+                copy.sighted = now;
+            }
+        }
+    }
+
+    /// The paths of the logs of which something is remembered.
+    pub(super) fn logs(&self) -> impl Iterator<Item = Arc<Path>> {
+        let known = self
+            .known
+            .values()
+            .map(|known| Path::new(&known.position.path).into());
+        known.chain(self.cuts.iter().map(|cut| Arc::clone(&cut.base)))
     }
 
     /// Takes up what another follower left.
     pub(super) fn take_up(&mut self, left: Checkpoint, now: Instant) {
         for position in left.files {
-            self.remember(position, now);
+            self.remember(position, now, now);
         }
         let cut = |position: Position| {
             Cut::left(&Path::new(&position.path).into(), position.clone(), now)
@@ -129,8 +193,8 @@ impl Memory {
         self.copies = copies.map(|left| (left.copy, copy(left))).collect();
     }
 
-    pub(super) fn positions(&self) -> impl Iterator<Item = Position> {
-        self.known.values().map(|known| known.position.clone())
+    pub(super) fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.known.values().map(|known| &known.position)
     }
 
     pub(super) fn cut_positions(&self) -> impl Iterator<Item = Position> {
@@ -149,48 +213,23 @@ impl Memory {
         })
     }
 
-    /// This file begins as `of` does: it is being copied.
-    pub(super) fn copy(&mut self, id: Identity, of: Identity, now: Instant) {
-        let copy = Copy {
-            of,
-            cuts: self.cut_count,
-            sighted: now,
-        };
-        self.copies.insert(id, copy);
-    }
-
-    /// What a file was seen to be a copy of.
-    pub(super) fn is_copy_of(&self, id: Identity) -> Option<Identity> {
-        self.copies.get(&id).map(|copy| copy.of)
-    }
-
-    /// Where more was read than was copied, only what was seen while the copy was made tells of what: the file
-    /// that was truncated next, or that is gone.
-    pub(super) fn copied(&self, id: Identity, size: u64) -> Option<Position> {
-        let copy = self.copies.get(&id)?;
-        let is_it = |cut: &&Cut| cut.serial >= copy.cuts && cut.position.id == copy.of;
-        let cut = self.cuts.iter().find(is_it).map(|cut| &cut.position);
-        let gone = self
-            .known
-            .get(&copy.of)
-            .filter(|known| known.pass != self.pass);
-        let position = cut.or(gone.map(|known| &known.position))?;
-        (position.offset() >= size).then(|| position.clone())
-    }
-
-    /// Remembers a file that is not open; beyond [`LISTED_MAX`], the one that was sighted longest ago is
+    /// Remembers a file that is not open and last gave bytes at `last`; beyond [`KNOWN_MAX`], the one that was sighted longest ago is
     /// forgotten.
-    pub(super) fn remember(&mut self, position: Position, now: Instant) {
-        if self.known.len() >= LISTED_MAX {
+    pub(super) fn remember(&mut self, position: Position, last: Instant, now: Instant) {
+        if self.known.len() >= KNOWN_MAX {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.sighted);
-            if let Some(id) = oldest.map(|(id, _)| *id) {
-                self.known.remove(&id);
-            }
+            let oldest = oldest
+                .map(|(id, _)| *id)
+                .and_then(|id| self.known.remove(&id));
+            self.evicted += oldest.map_or(0, |oldest| oldest.position.unread());
         }
         let known = Known {
             position,
+            last,
             sighted: now,
             pass: self.pass,
+            away: None,
+            is_compressed: false,
         };
         self.known.insert(known.position.id, known);
     }
@@ -200,83 +239,30 @@ impl Memory {
         self.known.get(&id).map(|known| &known.position)
     }
 
+    /// When a file last gave bytes, if it is remembered.
+    pub(super) fn last(&self, id: Identity) -> Option<Instant> {
+        self.known.get(&id).map(|known| known.last)
+    }
+
+    /// Bytes that were seen of files that are not open, and not read.
+    pub(super) fn unread(&self) -> u64 {
+        self.known.values().map(Known::unread).sum()
+    }
+
     /// Hands a file over to who opened it.
     pub(super) fn forget_one(&mut self, id: Identity) {
         self.known.remove(&id);
     }
 
-    /// What was read of a log and stands in none of its files now: of files that the listing of this pass does
-    /// not show, and what was truncated. The newest truncation last.
-    pub(super) fn missing(&self, base: &Path) -> Vec<Position> {
-        let path = base.to_string_lossy();
-        let absent = self
-            .known
-            .values()
-            .map(|known| (known.pass, &known.position));
-        let absent = absent
-            .filter(|(pass, position)| *pass != self.pass && position.path == path)
-            .map(|(_, position)| position);
-        let cuts = self.cuts.iter().filter(|cut| is_same(&cut.base, base));
-        absent
-            .chain(cuts.map(|cut| &cut.position))
-            .cloned()
-            .collect()
-    }
-
-    /// What is missing of a log may still turn up.
-    pub(super) fn keep(&mut self, base: &Path, now: Instant) {
-        let path = base.to_string_lossy();
-        for known in self
-            .known
-            .values_mut()
-            .filter(|known| known.position.path == path)
-        {
-            known.sighted = now;
-        }
-        for cut in self.cuts.iter_mut().filter(|cut| is_same(&cut.base, base)) {
-            cut.since = now;
-        }
-    }
-
-    /// What was missing is found, from `offset` on; that is all of it, unless the copy ends before.
-    pub(super) fn found(&mut self, missing: &Position, offset: u64) {
-        if offset < missing.offset() {
-            return;
-        }
-        match self.cuts.iter().position(|cut| cut.position == *missing) {
-            Some(at) => drop(self.cuts.remove(at)),
-            None => drop(self.known.remove(&missing.id)),
-        }
-    }
-
-    /// A file was truncated: a copy of what it held may turn up.
-    pub(super) fn cut(&mut self, cut: Cut, on: &mut impl FnMut(Found<'_>)) {
-        if self.cuts.len() >= CUTS_MAX {
-            self.cuts.remove(0).lose(on);
-        }
-        self.push(cut);
-    }
-
-    fn push(&mut self, mut cut: Cut) {
-        cut.serial = self.cut_count;
-        self.cut_count += 1;
-        self.cuts.push(cut);
-    }
-
-    /// A file of a log is read from its first byte: so what was truncated before anything was read of it is in
-    /// there.
-    pub(super) fn found_unread(&mut self, base: &Path) {
-        let is_it = |cut: &Cut| is_same(&cut.base, base) && cut.position.offset() == 0;
-        if let Some(at) = self.cuts.iter().position(is_it) {
-            self.cuts.remove(at);
-        }
-    }
-
     /// Forgets what was not seen for long, and counts what was not read of it.
     pub(super) fn forget(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
+        lost(LossCause::FileLimit, std::mem::take(&mut self.evicted), on);
         self.known.retain(|_, known| {
             let is_forgotten = follow::is_forgotten(known.sighted, now);
             if is_forgotten {
+                if known.position.is_live {
+                    on(Found::Rotated(RotationKind::Replaced));
+                }
                 lost(LossCause::Deleted, known.position.unread(), on);
             }
             !is_forgotten

@@ -3,7 +3,7 @@
 //!
 //! Looks once and answers; remembers nothing. What an answer means is judged in [`crate::tail::follow`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -15,6 +15,8 @@ use std::time::UNIX_EPOCH;
 
 use super::found::Found;
 use super::is_same;
+use super::pattern::{Failed, Pattern, Unseen};
+use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Identity, Observed};
 
 /// Most files that one listing takes.
@@ -23,49 +25,8 @@ pub(super) const LISTED_MAX: usize = 4096;
 /// Symlinks in a row that are followed, as many as the kernel follows (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// A path, or a pattern that is listed at each pass.
-#[derive(Debug)]
-pub(super) struct Pattern {
-    text: String,
-    is_glob: bool,
-    /// Not looked at yet: what exists by now begins where the source starts.
-    is_fresh: bool,
-}
-
-impl Pattern {
-    pub(super) fn new(text: String, is_fresh: bool) -> Self {
-        Self {
-            is_glob: glob::Pattern::escape(&text) != text,
-            text,
-            is_fresh,
-        }
-    }
-
-    /// Adds the files that it names, but compressed ones, whose bytes are no lines.
-    fn name(&mut self, all: &mut Vec<Named>, on: &mut impl FnMut(Found<'_>)) {
-        let is_fresh = std::mem::take(&mut self.is_fresh);
-        if !self.is_glob {
-            return all.push(Named::new(self.text.clone().into(), false, is_fresh));
-        }
-        // A bad pattern was refused with the configuration; here it matches nothing.
-        let Ok(found) = glob::glob(&self.text) else {
-            return;
-        };
-        for entry in found.take(LISTED_MAX + 1) {
-            match entry {
-                Ok(path) if follow::uncompressed(path.as_os_str().as_bytes()).is_some() => {}
-                Ok(path) => all.push(Named::new(path, true, is_fresh)),
-                Err(error) => {
-                    self.is_fresh = is_fresh;
-                    on(Found::OpenFailed(error.error().kind()));
-                }
-            }
-        }
-    }
-}
-
 /// A path that a pattern names, whether it leads to a file or not.
-struct Named {
+pub(super) struct Named {
     path: Arc<Path>,
     /// Behind symlinks: rotated files stand beside the target.
     target: PathBuf,
@@ -74,7 +35,7 @@ struct Named {
 }
 
 impl Named {
-    fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
+    pub(super) fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
         Self {
             target: target(&path),
             path: path.into(),
@@ -108,26 +69,44 @@ pub(super) enum Kind {
 }
 
 /// One look.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Listing {
     /// Logs first, then what stands beside them, oldest first.
     pub(super) sights: Vec<Sight>,
+    /// What the patterns name.
+    logs: HashSet<Arc<Path>>,
     /// Logs that may exist and could not be looked at.
     unclear: Vec<Arc<Path>>,
+    /// Logs of which something may stand in a folder that could not be listed.
+    pub(super) unlisted: HashSet<Arc<Path>>,
+    /// Logs whose folder does not exist.
+    pub(super) away: HashSet<Arc<Path>>,
+    failed: Vec<Failed>,
+    /// Whether there are more files than it took.
+    pub(super) is_capped: bool,
 }
 
 /// The logs of each folder by their names.
 type Folders<'a> = HashMap<PathBuf, HashMap<OsString, &'a Named>>;
 
 /// Looks at everything that the patterns name.
-pub(super) fn look(patterns: &mut [Pattern], on: &mut impl FnMut(Found<'_>)) -> Listing {
+pub(super) fn look(
+    patterns: &mut [Pattern],
+    followed: &HashSet<Arc<Path>>,
+    unseen: &mut Unseen,
+    on: &mut impl FnMut(Found<'_>),
+) -> Listing {
+    let mut listing = Listing::default();
     let mut named = Vec::new();
     for pattern in patterns.iter_mut() {
-        pattern.name(&mut named, on);
+        pattern.name(followed, unseen, &mut named, &mut listing.failed);
     }
     if named.len() > LISTED_MAX {
-        on(Found::ListingCapped);
-        named.truncate(LISTED_MAX);
+        listing.is_capped = true;
+        let rest = named.split_off(LISTED_MAX);
+        listing
+            .unlisted
+            .extend(rest.into_iter().map(|log| log.path));
     }
     let mut folders = Folders::new();
     for log in &named {
@@ -139,13 +118,17 @@ pub(super) fn look(patterns: &mut [Pattern], on: &mut impl FnMut(Found<'_>)) -> 
                 .or_insert(log);
         }
     }
-    let mut listing = Listing::default();
+    listing.logs = named.iter().map(|log| Arc::clone(&log.path)).collect();
     for log in named.iter().filter(|log| !is_sibling(&folders, log)) {
         listing.look_at(log, on);
     }
     for (folder, logs) in &folders {
-        listing.folder(folder, logs, on);
+        listing.folder(folder, logs, unseen);
     }
+    for Failed { path, error, .. } in &listing.failed {
+        on(Found::Failed { path, error });
+    }
+    unseen.update(&listing.failed);
     listing
         .sights
         .sort_by_key(|sight| (sight.kind, sight.observed.id.born));
@@ -162,6 +145,21 @@ impl Listing {
             .map(|sight| sight.observed.id)
     }
 
+    /// Adds, of the files that were left somewhere, those that stand there and are not shown: a symlink led there,
+    /// and leads elsewhere now.
+    pub(super) fn find<'a>(&mut self, left: impl Iterator<Item = &'a Position>) {
+        let shown: HashSet<_> = self.sights.iter().map(|sight| sight.observed.id).collect();
+        for position in left.filter(|position| !shown.contains(&position.id)) {
+            let Some(base) = self.logs.get(Path::new(&position.path)) else {
+                continue;
+            };
+            let log = (Arc::clone(base), false);
+            let found = sibling(position.stood().to_owned(), log);
+            self.sights
+                .extend(found.filter(|sight| sight.observed.id == position.id));
+        }
+    }
+
     /// Whether a log may exist and could not be looked at.
     pub(super) fn is_unclear(&self, base: &Path) -> bool {
         self.unclear.iter().any(|path| is_same(path, base))
@@ -171,7 +169,7 @@ impl Listing {
     fn look_at(&mut self, log: &Named, on: &mut impl FnMut(Found<'_>)) {
         match fs::metadata(&log.path) {
             Ok(meta) if meta.is_file() => self.sights.push(Sight {
-                path: log.path.to_path_buf(),
+                path: log.target.clone(),
                 base: Arc::clone(&log.path),
                 kind: Kind::Base,
                 observed: observe(&meta),
@@ -179,44 +177,63 @@ impl Listing {
             }),
             // A folder that happens to match a pattern is no log; one that was named is a mistake.
             Ok(meta) if meta.is_dir() && log.is_listed => {}
-            Ok(meta) if meta.is_dir() => on(Found::OpenFailed(ErrorKind::IsADirectory)),
-            Ok(_) => on(Found::OpenFailed(ErrorKind::Unsupported)),
+            Ok(meta) => on(Found::Failed {
+                path: &log.path,
+                error: &io::Error::from(match meta.is_dir() {
+                    true => ErrorKind::IsADirectory,
+                    false => ErrorKind::Unsupported,
+                }),
+            }),
             Err(error) if is_absent(&error) => {}
             // Unknown is not gone.
             Err(error) => {
                 self.unclear.push(Arc::clone(&log.path));
-                on(Found::OpenFailed(error.kind()));
+                self.unlisted.insert(Arc::clone(&log.path));
+                self.failed.push(Failed {
+                    path: log.path.to_path_buf(),
+                    is_unseen: log.is_fresh,
+                    error,
+                });
             }
         }
     }
 
     /// Finds the siblings of the logs in a folder.
-    fn folder(
-        &mut self,
-        folder: &Path,
-        logs: &HashMap<OsString, &Named>,
-        on: &mut impl FnMut(Found<'_>),
-    ) {
-        let entries = match fs::read_dir(folder) {
+    fn folder(&mut self, folder: &Path, logs: &HashMap<OsString, &Named>, unseen: &Unseen) {
+        let paths = || logs.values().map(|log| Arc::clone(&log.path));
+        let is_unseen = unseen.has(folder);
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = match entries {
             Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return,
-            Err(error) => return on(Found::OpenFailed(error.kind())),
+            Err(error) if is_absent(&error) => return self.away.extend(paths()),
+            Err(error) => {
+                self.unlisted.extend(paths());
+                return self.failed.push(Failed {
+                    path: folder.to_owned(),
+                    is_unseen: is_unseen || logs.values().any(|log| log.is_fresh),
+                    error,
+                });
+            }
         };
-        for entry in entries.flatten() {
+        for entry in entries {
             let name = entry.file_name();
             let Some(log) = log_of(&name, logs) else {
                 continue;
             };
             if self.sights.len() >= LISTED_MAX {
-                return on(Found::ListingCapped);
+                self.unlisted.extend(paths());
+                self.is_capped = true;
+                return;
             }
             let path = entry.path();
+            let is_fresh = log.is_fresh || is_unseen;
+            let log = (Arc::clone(&log.path), is_fresh);
             self.sights.extend(sibling(path, log));
         }
     }
 }
 
-fn sibling(path: PathBuf, log: &Named) -> Option<Sight> {
+fn sibling(path: PathBuf, (base, is_fresh): (Arc<Path>, bool)) -> Option<Sight> {
     let kind = match follow::uncompressed(path.as_os_str().as_bytes()) {
         None => Kind::Sibling,
         // While both stand there, the compressed one is being written.
@@ -226,10 +243,10 @@ fn sibling(path: PathBuf, log: &Named) -> Option<Sight> {
     let meta = fs::symlink_metadata(&path).ok().filter(Metadata::is_file)?;
     Some(Sight {
         path,
-        base: Arc::clone(&log.path),
+        base,
         kind,
         observed: observe(&meta),
-        is_fresh: log.is_fresh,
+        is_fresh,
     })
 }
 

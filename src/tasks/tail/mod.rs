@@ -5,24 +5,29 @@
 //! line is handed out once, and what cannot be is counted.
 
 mod again;
+mod beside;
 mod compressed;
 mod consider;
 mod found;
 mod known;
 mod listing;
 mod open;
+mod pattern;
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use found::{Found, Place, Start};
 use known::{Cut, Memory};
-use listing::{Kind, Listing, Pattern, look};
+use listing::{Kind, Listing, look};
 use open::{Open, Read, Role};
+use pattern::{Pattern, Unseen};
 
-use crate::tail::RotationKind;
 use crate::tail::checkpoint::Checkpoint;
-use crate::tail::follow;
+use crate::tail::follow::{self, Again};
+use crate::tail::{LossCause, RotationKind};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
 pub const READ_MAX: usize = 4 * 1024 * 1024;
@@ -42,14 +47,19 @@ pub struct Follower {
     /// As they were given.
     texts: Vec<String>,
     patterns: Vec<Pattern>,
+    unseen: Unseen,
     start: Start,
     /// Where another follower was left, until the first pass.
     left: Option<Checkpoint>,
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
     memory: Memory,
-    /// Bytes of files that wait for a rotated one to be let go.
+    /// Bytes of unknown files that cannot be opened yet.
     waiting: u64,
+    /// Whether a file waits for a rotated one to be let go.
+    is_crowded: bool,
+    /// Whether the last listing was capped.
+    is_capped: bool,
     /// What the pass that is under way has still to read, the next file last.
     due: Vec<Due>,
     /// Whether that pass leaves something to the next.
@@ -78,11 +88,14 @@ impl Follower {
         Self {
             patterns: patterns.iter().map(pattern).collect(),
             texts: patterns,
+            unseen: Unseen::new(checkpoint.unseen.clone()),
             start,
             left: Some(checkpoint),
             open: Vec::new(),
             memory: Memory::default(),
             waiting: 0,
+            is_crowded: false,
+            is_capped: false,
             due: Vec::new(),
             is_waiting: false,
             buffer: vec![0; CHUNK],
@@ -98,9 +111,10 @@ impl Follower {
         let open = self.open.iter().map(Open::position);
         Checkpoint {
             patterns: self.texts.clone(),
-            files: open.chain(self.memory.positions()).collect(),
+            files: open.chain(self.memory.positions().cloned()).collect(),
             cuts: self.memory.cut_positions().collect(),
             copies: self.memory.copies().collect(),
+            unseen: self.unseen.paths().collect(),
             open_lines: Vec::new(),
         }
     }
@@ -120,13 +134,25 @@ impl Follower {
         if let Some(left) = left {
             self.memory.take_up(left, now);
         }
-        let listing = look(&mut self.patterns, on);
+        let followed = self.followed();
+        let mut listing = look(&mut self.patterns, &followed, &mut self.unseen, on);
+        listing.find(self.memory.positions());
         self.memory.begin_pass(&listing, now);
         self.read_again(&open_lines.unwrap_or_default(), &listing, on);
         self.bind(&listing, now, on);
         self.check(now, on);
         self.waiting = 0;
-        for sight in &listing.sights {
+        self.is_crowded = false;
+        if listing.is_capped && !self.is_capped {
+            on(Found::ListingCapped);
+        }
+        self.is_capped = listing.is_capped;
+        // What only waits to be finished takes no place that another needs.
+        let (last, mut first): (Vec<_>, Vec<_>) = (listing.sights.iter())
+            .partition(|sight| self.again(sight, now) == Some(Again::Finish));
+        // An unknown file is compared with the logs that are open.
+        first.sort_by_key(|sight| (sight.kind, self.again(sight, now).is_none()));
+        for sight in first.into_iter().chain(last) {
             self.consider(sight, &listing, now, on);
         }
         // Rotated files first: their lines are older.
@@ -170,12 +196,21 @@ impl Follower {
     pub fn end_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         self.retire(now, on);
         self.memory.forget(now, on);
-        self.is_waiting
+        self.is_waiting || (self.is_crowded && self.open.iter().any(Open::is_in_the_way))
     }
 
     /// Bytes that are written and not read, as of the last pass.
     pub fn lag_bytes(&self) -> u64 {
-        self.open.iter().map(Open::unread).sum::<u64>() + self.waiting
+        self.open.iter().map(Open::unread).sum::<u64>() + self.memory.unread() + self.waiting
+    }
+
+    /// The logs of which something is open or remembered, where a pattern may not list all of them.
+    fn followed(&self) -> HashSet<Arc<Path>> {
+        if !self.patterns.iter().any(Pattern::is_glob) {
+            return HashSet::new();
+        }
+        let open = self.open.iter().map(|file| Arc::clone(&file.base));
+        open.chain(self.memory.logs()).collect()
     }
 
     /// Judges what the paths of the open files lead to now.
@@ -195,7 +230,13 @@ impl Follower {
                 .sights
                 .iter()
                 .find(|sight| sight.observed.id == file.id);
-            file.is_listed = sight.is_some();
+            if !listing.unlisted.contains(&file.base) {
+                file.is_listed = sight.is_some();
+            }
+            if let Some(sight) = sight {
+                file.path.clone_from(&sight.path);
+            }
+            file.look(now);
             // The log's path leads to it again.
             if sight
                 .is_some_and(|sight| sight.kind == Kind::Base && is_same(&sight.base, &file.base))
@@ -216,21 +257,24 @@ impl Follower {
 
     /// Lets go of rotated files that are quiet, then of those beyond the bound.
     fn retire(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let is_over = |file: &mut Open| match file.role {
-            Role::Live => false,
-            Role::Rotated(last) | Role::Copy(last) => {
-                file.unread() == 0 && follow::is_quiet(last, now)
+        for mut file in self.open.extract_if(.., |file| file.is_over(now)) {
+            match file.unread() {
+                0 => file.finish(on),
+                _ => file.abandon(LossCause::Deleted, on),
             }
-        };
-        for mut file in self.open.extract_if(.., is_over) {
-            file.finish(on);
-            self.memory.remember(file.position(), now);
+            self.memory.remember(file.position(), now, now);
+        }
+        // The path may lead to it yet, and what was read of it is proved there.
+        for file in self.open.extract_if(.., |file| file.is_stale) {
+            let last = file.last(now);
+            self.memory.remember(file.position(), last, now);
         }
         while self.rotated() > ROTATED_MAX {
-            if self.give_up_one(|file| file.unread() == 0, now, on) {
-                continue;
-            }
-            self.give_up_one(|_| true, now, on);
+            // What stands on disk is gone on with later; of the rest, what is read out is no loss.
+            let _ = self.give_up_one(Open::is_in_the_way, now, on)
+                || self.give_up_one(|file| file.is_listed, now, on)
+                || self.give_up_one(|file| file.unread() == 0, now, on)
+                || self.give_up_one(|_| true, now, on);
         }
     }
 
@@ -258,9 +302,9 @@ impl Follower {
         match (file.is_listed, file.unread()) {
             (true, _) => {}
             (false, 0) => file.finish(on),
-            (false, _) => file.abandon(on),
+            (false, _) => file.abandon(LossCause::RotatedLimit, on),
         }
-        self.memory.remember(file.position(), now);
+        self.memory.remember(file.position(), file.last(now), now);
         true
     }
 

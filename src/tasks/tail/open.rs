@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,11 +13,11 @@ use memchr::memrchr;
 
 use super::found::{Found, Place, lost};
 use super::listing::{Sight, observe};
-use crate::tail::LossCause;
 use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Beside, Identity};
 use crate::tail::lines::{LINE_MAX, Lines};
 use crate::tail::print::{ANCHOR_MAX, Anchor, HEAD_MAX, Print, Trace};
+use crate::tail::{FileError, LossCause};
 
 /// A file that is held open.
 #[derive(Debug)]
@@ -27,9 +27,17 @@ pub(super) struct Open {
     pub(super) base: Arc<Path>,
     pub(super) id: Identity,
     pub(super) role: Role,
+    /// Where it stood when a listing showed it.
+    pub(super) path: PathBuf,
     /// Whether the last listing showed it.
     pub(super) is_listed: bool,
+    /// Since when it has no name any more.
+    gone: Option<Instant>,
+    /// Whether it can only be read on through its path (`ESTALE`).
+    pub(super) is_stale: bool,
     seen: u64,
+    /// Up to where it was read before it was left: to read that once more is no sign of life.
+    known: u64,
     lines: Lines,
     trace: Trace,
 }
@@ -88,8 +96,12 @@ impl Open {
             base: Arc::clone(&sight.base),
             id: sight.observed.id,
             role,
+            path: sight.path.clone(),
             is_listed: true,
+            gone: None,
+            is_stale: false,
             seen: sight.observed.size.max(trace.at()),
+            known: trace.at(),
             lines: Lines::default(),
             trace,
         }
@@ -99,6 +111,15 @@ impl Open {
     pub(super) fn recall(&mut self, position: &Position) {
         self.trace.recall(&position.anchors);
         self.seen = self.seen.max(position.seen);
+        self.known = position.read();
+    }
+
+    /// When it last gave bytes; of a live file, now.
+    pub(super) fn last(&self, now: Instant) -> Instant {
+        match self.role {
+            Role::Live => now,
+            Role::Rotated(last) | Role::Copy(last) => last,
+        }
     }
 
     /// Bytes that were read of an unfinished line.
@@ -112,6 +133,28 @@ impl Open {
 
     pub(super) fn unread(&self) -> u64 {
         self.seen.saturating_sub(self.trace.at())
+    }
+
+    /// Takes whether it still has a name.
+    pub(super) fn look(&mut self, now: Instant) {
+        let has_name = self.is_listed || self.links() > 0;
+        self.gone = (!has_name).then(|| self.gone.unwrap_or(now));
+    }
+
+    /// Whether a rotated file is to be let go: nothing came for long, or nothing leads to it for longer and it takes
+    /// up the disk, whoever writes to it.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let is_quiet = match self.role {
+            Role::Live => return false,
+            Role::Rotated(last) | Role::Copy(last) => follow::is_quiet(last, now),
+        };
+        let is_held_for_long = (self.gone).is_some_and(|since| follow::is_forgotten(since, now));
+        (is_quiet && self.unread() == 0) || is_held_for_long
+    }
+
+    /// Whether it is held open for nothing but what may still come, which shows on disk too.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        !self.is_live() && self.is_listed && self.unread() == 0
     }
 
     /// Bytes that were seen and gave no line yet.
@@ -138,6 +181,9 @@ impl Open {
         let path = self.base.to_string_lossy().into_owned();
         let is_copy = matches!(self.role, Role::Copy(_));
         let mut position = self.trace.position(self.id, path, self.seen, is_copy);
+        position.is_live = self.is_live();
+        let stood = self.path.to_string_lossy();
+        position.stood = (stood != *position.path).then(|| stood.into_owned());
         if is_copy {
             // It is not copied in turn: only its last place counts.
             position.anchors = position.anchors.pop().into_iter().collect();
@@ -181,7 +227,12 @@ impl Open {
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    on(Found::ReadFailed(error.kind()));
+                    self.is_stale = FileError::of(&error) == FileError::Stale;
+                    let path = &self.path;
+                    on(Found::Failed {
+                        path,
+                        error: &error,
+                    });
                     return Read::End;
                 }
             };
@@ -194,6 +245,9 @@ impl Open {
             }
             left = left.saturating_sub(read);
             self.take(bytes, on);
+            if self.trace.at() <= self.known {
+                continue;
+            }
             if let Role::Rotated(last) | Role::Copy(last) = &mut self.role {
                 *last = now;
             }
@@ -218,6 +272,7 @@ impl Open {
     pub(super) fn restart(&mut self) {
         self.lines = Lines::default();
         self.trace = Trace::begin(0, Vec::new(), &[]);
+        self.known = 0;
         self.seen = 0;
     }
 
@@ -235,8 +290,8 @@ impl Open {
     }
 
     /// Lets go of a file that is not read out and that nothing leads to any more.
-    pub(super) fn abandon(&mut self, on: &mut impl FnMut(Found<'_>)) {
-        lost(LossCause::RotatedLimit, self.unsettled(), on);
+    pub(super) fn abandon(&mut self, cause: LossCause, on: &mut impl FnMut(Found<'_>)) {
+        lost(cause, self.unsettled(), on);
         self.seen = self.trace.settled();
     }
 
