@@ -87,6 +87,9 @@ pub struct Position {
     /// Whether the log's path led to it: its rotation is not counted yet.
     #[serde(default)]
     pub is_live: bool,
+    /// Whether its places are those of the text that was compressed into it.
+    #[serde(default)]
+    pub is_text: bool,
     /// Whether it is a copy that was made before a truncation: its last line may go on elsewhere.
     pub is_copy: bool,
 }
@@ -103,6 +106,7 @@ impl Position {
             read: offset,
             seen: offset,
             is_live: false,
+            is_text: false,
             is_copy: false,
         }
     }

@@ -149,6 +149,24 @@ impl Trace {
         self.settled.offset
     }
 
+    /// The first bytes that were read, if it began at the first.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Whether a place within these next bytes, or at their end, has what is remembered before it.
+    pub fn is_reached(&self, anchor: &Anchor, bytes: &[u8]) -> bool {
+        let end = self.at + bytes.len() as u64;
+        if anchor.offset <= self.at || anchor.offset > end {
+            return false;
+        }
+        let kept = usize::try_from(anchor.offset - self.at).unwrap_or(0);
+        let before = join(&self.tail, bytes.get(..kept).unwrap_or(bytes));
+        let length = usize::try_from(anchor.print.length).unwrap_or(0);
+        let from = before.len().saturating_sub(length);
+        Print::of(before.get(from..).unwrap_or(&before)) == anchor.print
+    }
+
     /// The last bytes that were read.
     pub fn tail(&self) -> &[u8] {
         &self.tail
@@ -170,6 +188,7 @@ impl Trace {
             read: self.at,
             seen,
             is_live: false,
+            is_text: false,
             is_copy,
         }
     }

@@ -3,6 +3,8 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use holter::tail::checkpoint::OpenLine;
 use holter::tail::follow::Identity;
 
@@ -193,4 +195,60 @@ fn rotations_while_down_are_counted_once() {
     assert_eq!(case.pass(), ["<replaced>"]);
     case.later(GRACE);
     assert_eq!(case.pass(), NONE);
+}
+
+/// A compressed file is read in parts like any other, and after each is a place to go on from.
+#[test]
+fn a_compressed_file_is_gone_on_with_in_its_middle() {
+    let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "first\n"));
+    assert_eq!(case.pass(), ["first"]);
+    restarted(&mut case);
+    let lines: Vec<_> = (0..100_000).map(|n| format!("line {n:020}")).collect();
+    case.append("a.log", &(lines.join("\n") + "\n"));
+    let text = fs::read(case.path("a.log")).expect("read");
+    for name in ["a.log.1.gz", "a.log.2.gz"] {
+        let mut gz = GzEncoder::new(case.writer(name), Compression::fast());
+        // The other is a log of its own.
+        gz.write_all(if name == "a.log.1.gz" {
+            &text
+        } else {
+            b"other\n"
+        })
+        .expect("compressed");
+        gz.finish().expect("compressed");
+    }
+    case.remove("a.log");
+    case.append("a.log", "last\n");
+    let mut found = Vec::new();
+    let mut is_over = false;
+    for parts in (25..).step_by(25) {
+        let mut taken = 0;
+        let mut on = |one: Found<'_>| {
+            if let Found::Line(line) = one {
+                taken += line.len() + 1;
+                found.push(String::from_utf8_lossy(line).into_owned());
+            }
+        };
+        case.follower.begin_pass(case.now, &mut on);
+        for _ in 0..parts {
+            if !case.follower.read_part(case.now, &mut on) {
+                is_over = !case.follower.end_pass(case.now, &mut on);
+                break;
+            }
+        }
+        assert!(taken <= parts * 64 * 1024 + 100, "{taken} in {parts} parts");
+        if is_over {
+            break;
+        }
+        restarted(&mut case);
+    }
+    found.sort();
+    let mut all = lines;
+    all.extend(["last".to_owned(), "other".to_owned()]);
+    all.sort();
+    assert!(found == all, "{} lines of {}", found.len(), all.len());
+    restarted(&mut case);
+    assert_eq!(case.pass(), NONE);
+    case.later(GRACE);
+    assert_eq!(case.pass(), NONE, "nothing is missing");
 }

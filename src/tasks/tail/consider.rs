@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use super::compressed;
 use super::found::{Found, Start, lost};
 use super::known::Cut;
 use super::listing::{Kind, Listing, Sight};
@@ -32,6 +31,7 @@ impl Follower {
             on(Found::Rotated(RotationKind::Rename));
         }
         let done = match (kind, known) {
+            (Kind::Compressed, Some(left)) if left.is_text => self.unpack_on(sight, left),
             (Kind::Compressed, Some(_)) => Ok(()),
             (_, Some(position)) => match self.again(sight, now) {
                 Some(Again::Finish) if self.rotated() >= ROTATED_MAX => Ok(()),
@@ -142,61 +142,6 @@ impl Follower {
             }
         }
         Ok(())
-    }
-
-    /// An unknown compressed file beside a log.
-    fn begin_compressed(
-        &mut self,
-        sight: &Sight,
-        now: Instant,
-        on: &mut impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
-        let id = sight.observed.id;
-        if !compressed::is_gzip(sight) {
-            self.pass_over(sight, now, on);
-            return Ok(());
-        }
-        // What is held open is read there; how much of this was, shows when that is let go.
-        if self.hidden(&sight.base).next().is_some() {
-            let of = match self.memory.is_copy_of(id) {
-                Some(of) => of,
-                None => compressed::copy_of(sight, self.hidden(&sight.base))?.unwrap_or(id),
-            };
-            self.memory.copy(id, of, now);
-            self.memory.keep(&sight.base, now);
-            return Ok(());
-        }
-        // Whatever comes of it, it is not looked at again.
-        let Some(end) = Open::begin(sight, sight.observed.size, Role::Copy(now))? else {
-            return Ok(());
-        };
-        self.memory.remember(end.position(), now, now);
-        let missing = self.memory.missing(&sight.base);
-        let size = compressed::size(sight)?;
-        let copied = self.memory.copied(id, size);
-        let missing = match copied {
-            Some(_) => return Ok(()),
-            None => compressed::source(sight, missing)?,
-        };
-        match &missing {
-            Some(missing) => self.memory.found(missing, missing.offset(), on),
-            None if self.memory.found_waiting(&sight.base, size) => {}
-            None => self.memory.found_unread(&sight.base, on),
-        }
-        compressed::read(sight, missing.as_ref(), on)
-    }
-
-    /// A file in a compression that is not read. What it was made of was read, or known to be unread, unless nobody
-    /// saw that.
-    fn pass_over(&mut self, sight: &Sight, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        let size = sight.observed.size;
-        let is_accounted_for =
-            self.hidden(&sight.base).next().is_some() || self.memory.accounts_for(&sight.base);
-        if !is_accounted_for {
-            lost(LossCause::Compressed, size, on);
-        }
-        let end = Position::unread_at(sight.observed.id, &sight.base, size);
-        self.memory.remember(end, now, now);
     }
 
     /// Whether this is one log too many.

@@ -126,7 +126,9 @@ impl Memory {
                 known.pass = self.pass;
                 known.away = None;
                 let position = &mut known.position;
-                position.seen = position.seen.max(sight.observed.size);
+                if !position.is_text {
+                    position.seen = position.seen.max(sight.observed.size);
+                }
                 if position.stood() != sight.path {
                     position.stood = Some(sight.path.to_string_lossy().into_owned());
                 }

@@ -13,12 +13,14 @@ mod known;
 mod listing;
 mod open;
 mod pattern;
+mod unpack;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use compressed::Unpacking;
 pub use found::{Found, Place, Start};
 use known::{Cut, Memory};
 use listing::{Kind, Listing, look};
@@ -54,6 +56,12 @@ pub struct Follower {
     /// In the order of opening, so that older files of a rotation come first.
     open: Vec<Open>,
     memory: Memory,
+    /// The compressed file that is being read.
+    unpacking: Option<Unpacking>,
+    /// How much of it this pass may still read.
+    unpack_left: usize,
+    /// Whether another waits for that.
+    is_queueing: bool,
     /// Bytes of unknown files that cannot be opened yet.
     waiting: u64,
     /// Whether a file waits for a rotated one to be let go.
@@ -93,6 +101,9 @@ impl Follower {
             left: Some(checkpoint),
             open: Vec::new(),
             memory: Memory::default(),
+            unpacking: None,
+            unpack_left: 0,
+            is_queueing: false,
             waiting: 0,
             is_crowded: false,
             is_capped: false,
@@ -109,9 +120,13 @@ impl Follower {
             return left.clone();
         }
         let open = self.open.iter().map(Open::position);
+        let unpacking = self.unpacking.as_ref().and_then(Unpacking::position);
         Checkpoint {
             patterns: self.texts.clone(),
-            files: open.chain(self.memory.positions().cloned()).collect(),
+            files: open
+                .chain(self.memory.positions().cloned())
+                .chain(unpacking)
+                .collect(),
             cuts: self.memory.cut_positions().collect(),
             copies: self.memory.copies().collect(),
             unseen: self.unseen.paths().collect(),
@@ -143,6 +158,7 @@ impl Follower {
         self.check(now, on);
         self.waiting = 0;
         self.is_crowded = false;
+        self.begin_unpacking();
         if listing.is_capped && !self.is_capped {
             on(Found::ListingCapped);
         }
@@ -169,6 +185,10 @@ impl Follower {
 
     /// The next part: reads some of one file. Says whether this pass has more to read.
     pub fn read_part(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
+        // Older than what stands there in plain text.
+        if self.unpack(now, on) {
+            return true;
+        }
         let Some(due) = self.due.last_mut() else {
             return false;
         };
@@ -196,12 +216,16 @@ impl Follower {
     pub fn end_pass(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) -> bool {
         self.retire(now, on);
         self.memory.forget(now, on);
-        self.is_waiting || (self.is_crowded && self.open.iter().any(Open::is_in_the_way))
+        let is_next = self.is_crowded && self.open.iter().any(Open::is_in_the_way);
+        self.is_waiting || self.is_queueing || self.unpacking.is_some() || is_next
     }
 
     /// Bytes that are written and not read, as of the last pass.
     pub fn lag_bytes(&self) -> u64 {
-        self.open.iter().map(Open::unread).sum::<u64>() + self.memory.unread() + self.waiting
+        self.open.iter().map(Open::unread).sum::<u64>()
+            + self.memory.unread()
+            + self.waiting
+            + self.unpacking.as_ref().map_or(0, Unpacking::unread)
     }
 
     /// The logs of which something is open or remembered, where a pattern may not list all of them.
