@@ -11,12 +11,15 @@ use super::RotationKind;
 
 /// A rotated file is read on until it was quiet for so long: writers reopen their log some time after the
 /// rename (nginx on `USR1`, <https://nginx.org/en/docs/control.html>), and write to the old file until then.
-/// A file that was deleted is held open no longer than that either.
 pub const QUIET: Duration = Duration::from_secs(10);
 
 /// What no listing shows any more is remembered for so long: one listing of a folder can miss a file that is
 /// being renamed, and a forgotten file would be read again. As long, a truncated file's copy is awaited.
 pub const GRACE: Duration = Duration::from_secs(60);
+
+/// A file that was deleted is held open no longer than this, whoever writes to it: it takes up the disk. Longer than
+/// what is missing is remembered, so that its end is not awaited in vain.
+pub const HELD: Duration = Duration::from_secs(120);
 
 /// What stood in a folder that does not exist any more is remembered for so long: a volume that is away for a
 /// while comes back with the same files.
@@ -159,6 +162,11 @@ pub fn is_forgotten(last: Instant, now: Instant) -> bool {
     now.saturating_duration_since(last) >= GRACE
 }
 
+/// Whether a file that was deleted then is to be let go.
+pub fn is_held_for_long(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= HELD
+}
+
 /// Whether a folder that is gone since then may come back.
 pub fn is_away(since: Instant, now: Instant) -> bool {
     now.saturating_duration_since(since) < AWAY
@@ -296,6 +304,7 @@ mod tests {
         };
         check(is_quiet, QUIET);
         check(is_forgotten, GRACE);
+        check(is_held_for_long, HELD);
         check(|last, now| !is_away(last, now), AWAY);
     }
 

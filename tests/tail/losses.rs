@@ -90,7 +90,7 @@ fn files_beyond_what_is_listed_are_told_of_once() {
     assert_eq!((capped, lines), (1, holter::tasks::tail::FILES_MAX));
 }
 
-/// What a writer goes on writing to a file that was deleted keeps its disk space for a minute, and no longer.
+/// What a writer goes on writing to a file that was deleted keeps its disk space for two minutes, and no longer.
 #[test]
 fn a_deleted_file_is_let_go_whoever_writes_to_it() {
     let mut case = Case::new("a.log", Start::Beginning, |c| c.append("a.log", "1\n"));
@@ -99,13 +99,13 @@ fn a_deleted_file_is_let_go_whoever_writes_to_it() {
     case.remove("a.log");
     assert_eq!(case.pass(), ["<replaced>"]);
     for _ in 0..12 {
-        case.later(GRACE / 12);
+        case.later(HELD / 12);
         write(&mut writer, "2\n");
         assert_eq!(case.pass(), ["2"]);
     }
     assert_eq!(descriptors(&case), 1, "the writer's own is left");
     write(&mut writer, "3\n");
-    case.later(GRACE);
+    case.later(HELD);
     assert_eq!(case.pass(), NONE);
     assert_eq!(case.follower.lag_bytes(), 0);
 }

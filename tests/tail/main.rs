@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use holter::tail::follow::{AWAY, GRACE, QUIET};
+use holter::tail::follow::{AWAY, GRACE, HELD, QUIET};
 use holter::tasks::tail::{Follower, Found, Start};
 
 /// A folder, a follower on it, and the time.

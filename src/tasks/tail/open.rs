@@ -148,7 +148,8 @@ impl Open {
             Role::Live => return false,
             Role::Rotated(last) | Role::Copy(last) => follow::is_quiet(last, now),
         };
-        let is_held_for_long = (self.gone).is_some_and(|since| follow::is_forgotten(since, now));
+        let is_held_for_long =
+            (self.gone).is_some_and(|since| follow::is_held_for_long(since, now));
         (is_quiet && self.unread() == 0) || is_held_for_long
     }
 
