@@ -46,6 +46,8 @@ pub enum Cause {
     Tls,
     /// The peer does not speak HTTP, broke its framing, or says that we did.
     Garbage,
+    /// The head of the answer is larger than there is room for.
+    LargeHead,
     /// None of these.
     Other,
 }
@@ -172,7 +174,7 @@ pub fn of_attempt(cause: Cause) -> Reason {
         Cause::Drain => Reason::Drain,
         Cause::AnswerTimeout | Cause::DeadPeer => Reason::HeartbeatTimeout,
         // A stream that ends cleanly before it said what the protocol demands.
-        Cause::CleanEnd | Cause::Garbage => Reason::ProtocolError,
+        Cause::CleanEnd | Cause::Garbage | Cause::LargeHead => Reason::ProtocolError,
         Cause::Other => Reason::Unknown,
     }
 }

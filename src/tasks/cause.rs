@@ -64,6 +64,7 @@ pub(super) fn of_chain(error: &(dyn Error + 'static)) -> Cause {
     match find::<hyper::Error>(error) {
         // The peer left before the request was sent, or before it was answered.
         Some(error) if error.is_canceled() || error.is_incomplete_message() => Cause::NoAnswer,
+        Some(error) if error.is_parse_too_large() => Cause::LargeHead,
         Some(error) if error.is_parse() => Cause::Garbage,
         _ => Cause::Other,
     }

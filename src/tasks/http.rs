@@ -4,6 +4,8 @@
 //! hide affinity misses, and silent retries would hide ends.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +19,7 @@ use rustls::ClientConfig;
 use url::Url;
 
 use super::dial::{Dialer, Line, Told};
-use super::stream::Stream;
+use super::stream::{Head, READ_BUFFER, READ_BUFFER_MAX, Stream};
 use super::{cause, clock};
 use crate::canary::Phase;
 use crate::canary::ending::Cause;
@@ -51,6 +53,8 @@ pub struct Http {
     headers: HeaderMap,
     bearer_token_file: Option<PathBuf>,
     answer_timeout: Duration,
+    /// Small, as nearly all heads are, and streams may be a thousand; large once a head did not fit.
+    read_buffer: Arc<AtomicUsize>,
 }
 
 impl Http {
@@ -76,6 +80,7 @@ impl Http {
             headers,
             bearer_token_file: settings.bearer_token_file.clone(),
             answer_timeout: settings.connect_timeout,
+            read_buffer: Arc::new(AtomicUsize::new(READ_BUFFER)),
         })
     }
 
@@ -90,12 +95,31 @@ impl Http {
         request: Request,
         told: Told,
     ) -> Result<(Answer, Option<Stream>), Cause> {
-        let (line, request) = self.connect(&self.dialer, request, &told).await?;
-        let start = clock::now();
-        let opened = Stream::open(line, request).await;
-        told.phase(Phase::Headers, start);
+        let buffer = self.read_buffer.load(Ordering::Relaxed);
+        let mut opened = self.open_with(buffer, request.clone(), &told).await;
+        if opened
+            .as_ref()
+            .is_err_and(|cause| *cause == Cause::LargeHead)
+            && buffer < READ_BUFFER_MAX
+        {
+            self.read_buffer.store(READ_BUFFER_MAX, Ordering::Relaxed);
+            opened = self.open_with(READ_BUFFER_MAX, request, &told).await;
+        }
         let ((status, headers), stream) = opened?;
         Ok((head(status, &headers), Some(stream)))
+    }
+
+    async fn open_with(
+        &self,
+        buffer: usize,
+        request: Request,
+        told: &Told,
+    ) -> Result<(Head, Stream), Cause> {
+        let (line, request) = self.connect(&self.dialer, request, told).await?;
+        let start = clock::now();
+        let opened = Stream::open(line, request, buffer).await;
+        told.phase(Phase::Headers, start);
+        opened
     }
 
     /// GETs the upgrade to a WebSocket; answers with the head, and the WebSocket where it was granted.

@@ -23,8 +23,12 @@ use crate::canary::ending::Cause;
 use crate::canary::machine::Input;
 
 /// The read buffer of a plain stream, which its answer's head must fit into. Its size is fixed: left to adapt,
-/// it stays at half a MiB after one large event.
-const READ_BUFFER: usize = 8 * 1024;
+/// it stays at half a MiB after one large event. More than the 4 KiB that nginx takes of a head by default
+/// (`proxy_buffer_size`, <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffer_size>).
+pub const READ_BUFFER: usize = 5 * 1024;
+
+/// The same where a head did not fit.
+pub const READ_BUFFER_MAX: usize = 64 * 1024;
 
 /// The largest head that is taken over HTTP/2.
 const HEAD_MAX: u32 = 16 * 1024;
@@ -42,17 +46,22 @@ enum Wire {
 }
 
 impl Stream {
-    /// Sends the request; answers with the head of its answer and the stream behind it.
+    /// Sends the request; answers with the head of its answer, for which `buffer` has to do over HTTP/1.1, and the
+    /// stream behind it.
     ///
     /// # Errors
     ///
     /// Why there is no answer.
-    pub async fn open(line: Line, request: Request<String>) -> Result<(Head, Self), Cause> {
+    pub async fn open(
+        line: Line,
+        request: Request<String>,
+        buffer: usize,
+    ) -> Result<(Head, Self), Cause> {
         if line.is_h2 {
             let (head, wire) = H2::open(line.io, request).await?;
             Ok((head, Self(Wire::H2(Box::new(wire)))))
         } else {
-            let (head, wire) = H1::open(line.io, request).await?;
+            let (head, wire) = H1::open(line.io, request, buffer).await?;
             Ok((head, Self(Wire::H1(Box::new(wire)))))
         }
     }
@@ -116,9 +125,9 @@ struct H1 {
 }
 
 impl H1 {
-    async fn open(io: Io, request: Request<String>) -> Result<(Head, Self), Cause> {
+    async fn open(io: Io, request: Request<String>, buffer: usize) -> Result<(Head, Self), Cause> {
         let (mut sender, connection) = http1::Builder::new()
-            .read_buf_exact_size(Some(READ_BUFFER))
+            .read_buf_exact_size(Some(buffer))
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| cause::of_chain(&error))?;

@@ -138,7 +138,7 @@ async fn over_http_2_the_body_follows() {
         };
         let mut request = http::Request::post("http://h/mcp").body("{}".to_owned());
         *request.as_mut().expect("valid").version_mut() = http::Version::HTTP_2;
-        Stream::open(line, request.expect("valid")).await
+        Stream::open(line, request.expect("valid"), 4096).await
     };
     let (seen, _answer) = tokio::join!(server, client);
     let expected = (http::Method::POST, "http://h/mcp".to_owned(), "{}".into());

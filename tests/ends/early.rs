@@ -30,7 +30,7 @@ async fn ask(reset: bool) -> Option<Cause> {
         is_h2: false,
     };
     let request = Request::get("/mcp").body(String::new());
-    let opened = Stream::open(line, request.expect("a request")).await;
+    let opened = Stream::open(line, request.expect("a request"), 4096).await;
     opened.err()
 }
 
