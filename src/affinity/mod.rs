@@ -1,6 +1,6 @@
 //! Session to upstream: does every request of a session reach the replica that owns it?
 //!
-//! The owner is the upstream whose answer minted the id; for HTTP+SSE of 2024-11-05 see [`legacy`]. Ids,
+//! The owner is the upstream whose answer minted the id; for HTTP+SSE of 2024-11-05 see `legacy`. Ids,
 //! upstreams and clients' addresses are hashed on entry with a key of this process; none is kept. It does not know log lines, nor whether a miss
 //! hurt: with a store that replicas share it does not.
 //!
