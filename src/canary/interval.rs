@@ -115,8 +115,7 @@ impl Gaps {
 
     /// Late or missing beats do not move it. Gaps that are short beside the longest were within a burst.
     fn median(&self) -> Option<Duration> {
-        let sorted = self.apart()?;
-        sorted.get((sorted.len() - 1) / 2).copied()
+        middle(&self.apart()?)
     }
 
     /// The gaps between bursts, the shortest first.
@@ -130,8 +129,9 @@ impl Gaps {
 
     /// Takes the median for the interval, where enough gaps stand behind it and it is another.
     fn take(&mut self) {
-        let is_enough = self.apart().is_some_and(|gaps| gaps.len() >= LEARN_MIN);
-        let Some(median) = self.median().filter(|gap| is_enough && !gap.is_zero()) else {
+        let gaps = self.apart().filter(|gaps| gaps.len() >= LEARN_MIN);
+        let median = gaps.and_then(|gaps| middle(&gaps));
+        let Some(median) = median.filter(|gap| !gap.is_zero()) else {
             return;
         };
         let has_moved = |known: Duration| median.abs_diff(known) > scale(known, LEARN_STEP);
@@ -139,6 +139,10 @@ impl Gaps {
             self.interval = Some(median);
         }
     }
+}
+
+fn middle(sorted: &[Duration]) -> Option<Duration> {
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
 #[cfg(test)]
