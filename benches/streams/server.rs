@@ -90,10 +90,11 @@ async fn hold(
     io.write_all(HEAD.as_bytes()).await?;
     loop {
         let event = script.next().await;
-        io.write_all(format!("{:x}\r\n", event.len()).as_bytes())
-            .await?;
-        io.write_all(&event).await?;
-        io.write_all(b"\r\n").await?;
+        // A chunk in one write, as the SDKs' servers do: in three, each heartbeat would come as three segments.
+        let mut chunk = format!("{:x}\r\n", event.len()).into_bytes();
+        chunk.extend_from_slice(&event);
+        chunk.extend_from_slice(b"\r\n");
+        io.write_all(&chunk).await?;
         io.flush().await?;
     }
 }
