@@ -1,4 +1,4 @@
-//! Who holds the streams: Holter's canaries as the sidecar runs them, or a plain reqwest client.
+//! Who holds the streams: Holter's canaries as the sidecar runs them, a plain reqwest client, or bare sockets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +12,14 @@ use holter::reason::Reason;
 use holter::status::journal::SharedJournal;
 use holter::tasks::pair::PairRecorder;
 use holter::tasks::record::LegRecorder;
+use holter::tasks::stream::READ_BUFFER;
 use holter::tasks::{canary, http};
 use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+
+const REQUEST: &[u8] = b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// Longer than any step takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -125,6 +130,7 @@ pub(crate) fn reqwest(streams: usize, url: &str, tls: Option<ClientConfig>, coun
     for _ in 0..streams {
         let (client, counts, url) = (client.clone(), Arc::clone(counts), url.to_owned());
         tokio::spawn(async move {
+            spread().await;
             let mut response = client.get(url).send().await.expect("a head");
             let mut bytes = 0;
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -141,4 +147,36 @@ pub(crate) fn reqwest(streams: usize, url: &str, tls: Option<ClientConfig>, coun
             counts.ends.fetch_add(1, Ordering::Relaxed);
         });
     }
+}
+
+/// The least that anything on this runtime can do: reads bytes, understands none, counts reads as heartbeats.
+pub(crate) fn sockets(streams: usize, url: &str, counts: &Arc<Counts>) {
+    let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    for _ in 0..streams {
+        let (counts, address) = (Arc::clone(counts), address.to_owned());
+        tokio::spawn(async move {
+            spread().await;
+            let mut socket = TcpStream::connect(address).await.expect("a server");
+            socket.write_all(REQUEST).await.expect("a server");
+            let (mut buffer, mut bytes) = (vec![0; READ_BUFFER], 0);
+            while let Ok(read @ 1..) = socket.read(&mut buffer).await {
+                if read < 64 {
+                    counts.beats.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    bytes += read;
+                }
+                if bytes >= 1 << 20 {
+                    bytes = 0;
+                    counts.large.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            counts.ends.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Canaries begin at a moment of their own within a second, and so their servers beat: each heartbeat wakes a thread that
+/// sleeps. Streams that begin together are beaten together, a dozen of them for each waking.
+async fn spread() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1000))).await;
 }

@@ -1,4 +1,4 @@
-//! What it costs to hold a thousand streams in one process, beside a plain reqwest client, in one run:
+//! What it costs to hold a thousand streams in one process, beside a plain reqwest client and bare sockets, in one run:
 //! `cargo bench --bench streams -- [--streams 1000]`. See docs/scale.md.
 //!
 //! The server is a process of its own, and so is each client that is measured: memory and processor time are
@@ -17,10 +17,11 @@ mod server;
 
 use std::process::Command;
 
-/// Who holds the streams, over what: `holter` or `reqwest`, and what [`server::Speaks`] knows.
-const ROWS: [[&str; 2]; 5] = [
+/// Who holds the streams, over what: `holter`, `reqwest` or `sockets`, and what [`server::Speaks`] knows.
+const ROWS: [[&str; 2]; 6] = [
     ["holter", "http/1.1"],
     ["reqwest", "http/1.1"],
+    ["sockets", "http/1.1"],
     ["holter", "http/1.1+tls"],
     ["reqwest", "http/1.1+tls"],
     ["holter", "http/2+tls"],

@@ -32,6 +32,7 @@ pub(crate) fn measure(client: &str, speaks: &str, streams: usize) {
     let counts = Arc::new(Counts::default());
     let hold = |streams| match client {
         "holter" => clients::holter(streams, &url, tls.clone(), &counts),
+        "sockets" => clients::sockets(streams, &url, &counts),
         _ => clients::reqwest(streams, &url, tls.clone(), &counts),
     };
     // What a process needs once, its code above all, is no stream's.
