@@ -9,6 +9,7 @@ mod losses;
 mod model;
 mod paths;
 mod resume;
+mod still;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -78,8 +79,15 @@ impl Case {
         (found, more)
     }
 
+    /// Lets time pass, also for the file system: by the next tick of its clock.
     fn later(&mut self, by: Duration) {
         self.now += by;
+        let mut clock = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
+        let changed = |file: &File| file.metadata().expect("seen").modified().expect("changed");
+        let begin = changed(&clock);
+        while changed(&clock) == begin {
+            write(&mut clock, "x");
+        }
     }
 }
 
