@@ -43,6 +43,17 @@ pub struct Observed {
     pub id: Identity,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was changed last.
+    pub times: Times,
+}
+
+/// The times of a file or a folder by the clock of its file system: seconds since the epoch, and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Of the content, which programs may set.
+    pub modified: (i64, i64),
+    /// Of the content, or of what is known of the file, which the system alone sets.
+    pub changed: (i64, i64),
 }
 
 /// What a path leads to, beside the file that was read under it.

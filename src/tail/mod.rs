@@ -1,13 +1,15 @@
 //! What a tailed file's bytes and states mean: lines, rotations, losses.
 //!
 //! Pure: [`lines`] turns bytes into lines, [`follow`] judges what was remembered against what is observed,
-//! [`mod@print`] recognises content, [`checkpoint`] is what outlives a process.
+//! [`still`] whether that has to be read at all, [`mod@print`] recognises content, [`checkpoint`] is what outlives a
+//! process.
 //! Does not open, read or list anything: `tasks::tail` does.
 
 pub mod checkpoint;
 pub mod follow;
 pub mod lines;
 pub mod print;
+pub mod still;
 
 pub use checkpoint::Checkpoint;
 

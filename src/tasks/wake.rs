@@ -39,13 +39,15 @@ impl Watch {
         }
     }
 
-    /// Resolves after the period, or earlier when something changed since the last call. Cancel-safe.
+    /// Resolves after the period, or earlier when something changed since the last call, but not before the pause. Whoever
+    /// does not wait for it to the end has to look all the same: it may have heard of a change already.
     pub async fn changed(&self) {
-        let pause = PAUSE.min(self.period);
-        tokio::time::sleep(pause).await;
-        // Which of the two came first makes no difference to the caller.
-        let rest = self.period.saturating_sub(pause);
-        drop(tokio::time::timeout(rest, self.changed.notified()).await);
+        // Before it waits: where nothing is reported, one timer rings for each look.
+        let pause = tokio::time::sleep(PAUSE.min(self.period));
+        let change = tokio::time::timeout(self.period, self.changed.notified()).await;
+        if change.is_ok() {
+            pause.await;
+        }
     }
 }
 

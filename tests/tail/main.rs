@@ -9,6 +9,7 @@ mod losses;
 mod model;
 mod paths;
 mod resume;
+mod still;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use holter::tail::follow::{AWAY, GRACE, HELD, QUIET};
+use holter::tail::print::HEAD_MAX;
 use holter::tasks::tail::{Follower, Found, Start};
 
 /// A folder, a follower on it, and the time.
@@ -78,8 +80,28 @@ impl Case {
         (found, more)
     }
 
+    /// Passes until none has more to read, and what they found. One that always had more would be a fault.
+    fn passes(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        for _ in 0..1000 {
+            let (found, more) = self.pass_and_more();
+            all.extend(found);
+            if !more {
+                return all;
+            }
+        }
+        panic!("never done: {} bytes to read", self.follower.lag_bytes());
+    }
+
+    /// Lets time pass, also for the file system: by the next tick of its clock.
     fn later(&mut self, by: Duration) {
         self.now += by;
+        let mut clock = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
+        let changed = |file: &File| file.metadata().expect("seen").modified().expect("changed");
+        let begin = changed(&clock);
+        while changed(&clock) == begin {
+            write(&mut clock, "x");
+        }
     }
 }
 
@@ -256,6 +278,24 @@ fn truncation() {
     case.later(GRACE);
     assert_eq!(case.pass(), ["<lost torn_line 4>"], "no copy came");
     assert_eq!(case.pass(), NONE);
+}
+
+/// The copier read up to some place, others were read since, one a pass, and nobody saw the copy before the truncation.
+#[test]
+fn a_copy_that_ends_before_what_was_read_last_is_known_by_an_earlier_place() {
+    // As long as a head: by that a copy is known first.
+    let first = "1".repeat(HEAD_MAX);
+    let mut case = Case::new("a.log", Start::Beginning, |_| {});
+    for line in [first.as_str(), "2", "3", "4", "5"] {
+        case.append("a.log", &format!("{line}\n"));
+        assert_eq!(case.pass(), [line]);
+    }
+    case.append("a.log.1", &format!("{first}\n2\n3\n"));
+    File::create(case.path("a.log")).expect("truncated");
+    case.append("a.log", "6\n");
+    assert_eq!(case.pass(), ["<truncate>", "6"], "nothing twice");
+    case.later(GRACE);
+    assert_eq!(case.pass(), NONE, "nothing is missing");
 }
 
 #[test]

@@ -307,16 +307,12 @@ impl World {
     }
 
     fn poll(&mut self) {
-        while {
-            let (found, more) = self.case.pass_and_more();
-            for line in found {
-                let number = line.get(1..9).and_then(|number| number.parse().ok());
-                if let Some(number) = number.filter(|number| text(*number).trim_end() == line) {
-                    *self.counted.entry(number).or_default() += 1;
-                }
+        for line in self.case.passes() {
+            let number = line.get(1..9).and_then(|number| number.parse().ok());
+            if let Some(number) = number.filter(|number| text(*number).trim_end() == line) {
+                *self.counted.entry(number).or_default() += 1;
             }
-            more
-        } {}
+        }
     }
 
     fn save(&mut self) {

@@ -1,7 +1,7 @@
 //! What the file system shows of a source's logs: the files that the patterns name, and beside each the files
 //! that rotation made of it.
 //!
-//! Looks once and answers; remembers nothing. What an answer means is judged in [`crate::tail::follow`].
+//! Looks once and answers; remembers nothing but the names in folders. What an answer means is judged in [`crate::tail::follow`].
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::folders::Names;
 use super::found::Found;
 use super::is_same;
 use super::pattern::{Failed, Pattern, Unseen};
 use crate::tail::checkpoint::Position;
-use crate::tail::follow::{self, Identity, Observed};
+use crate::tail::follow::{self, Identity, Observed, Times};
 
 /// Most files that one listing takes.
 pub(super) const LISTED_MAX: usize = 4096;
@@ -28,6 +29,8 @@ const LINKS_MAX: usize = 40;
 /// A path that a pattern names, whether it leads to a file or not.
 pub(super) struct Named {
     path: Arc<Path>,
+    /// What it leads to, if that was seen.
+    seen: Option<Metadata>,
     /// Behind symlinks: rotated files stand beside the target.
     target: PathBuf,
     is_listed: bool,
@@ -36,8 +39,12 @@ pub(super) struct Named {
 
 impl Named {
     pub(super) fn new(path: PathBuf, is_listed: bool, is_fresh: bool) -> Self {
+        let seen = fs::symlink_metadata(&path).ok();
+        // Most are no symlinks, and that is all that there is to know of them.
+        let is_link = seen.as_ref().is_none_or(Metadata::is_symlink);
         Self {
-            target: target(&path),
+            target: if is_link { target(&path) } else { path.clone() },
+            seen: seen.filter(|_| !is_link),
             path: path.into(),
             is_listed,
             is_fresh,
@@ -87,19 +94,20 @@ pub(super) struct Listing {
 }
 
 /// The logs of each folder by their names.
-type Folders<'a> = HashMap<PathBuf, HashMap<OsString, &'a Named>>;
+type Beside<'a> = HashMap<PathBuf, HashMap<OsString, &'a Named>>;
 
 /// Looks at everything that the patterns name.
 pub(super) fn look(
     patterns: &mut [Pattern],
     followed: &HashSet<Arc<Path>>,
     unseen: &mut Unseen,
+    names: &mut Names<'_>,
     on: &mut impl FnMut(Found<'_>),
 ) -> Listing {
     let mut listing = Listing::default();
     let mut named = Vec::new();
     for pattern in patterns.iter_mut() {
-        pattern.name(followed, unseen, &mut named, &mut listing.failed);
+        pattern.name(followed, unseen, names, &mut named, &mut listing.failed);
     }
     if named.len() > LISTED_MAX {
         listing.is_capped = true;
@@ -108,22 +116,18 @@ pub(super) fn look(
             .unlisted
             .extend(rest.into_iter().map(|log| log.path));
     }
-    let mut folders = Folders::new();
+    let mut beside = Beside::new();
     for log in &named {
         if let Some((folder, name)) = split(&log.target) {
-            folders
-                .entry(folder)
-                .or_default()
-                .entry(name)
-                .or_insert(log);
+            beside.entry(folder).or_default().entry(name).or_insert(log);
         }
     }
     listing.logs = named.iter().map(|log| Arc::clone(&log.path)).collect();
-    for log in named.iter().filter(|log| !is_sibling(&folders, log)) {
+    for log in named.iter().filter(|log| !is_sibling(&beside, log)) {
         listing.look_at(log, on);
     }
-    for (folder, logs) in &folders {
-        listing.folder(folder, logs, unseen);
+    for (folder, logs) in &beside {
+        listing.folder(folder, logs, unseen, names);
     }
     for Failed { path, error, .. } in &listing.failed {
         on(Found::Failed { path, error });
@@ -167,7 +171,8 @@ impl Listing {
 
     /// Looks at a log. Only regular files are opened: to open a pipe is to wait for its writer.
     fn look_at(&mut self, log: &Named, on: &mut impl FnMut(Found<'_>)) {
-        match fs::metadata(&log.path) {
+        let seen = log.seen.clone();
+        match seen.map_or_else(|| fs::metadata(&log.path), Ok) {
             Ok(meta) if meta.is_file() => self.sights.push(Sight {
                 path: log.target.clone(),
                 base: Arc::clone(&log.path),
@@ -199,12 +204,17 @@ impl Listing {
     }
 
     /// Finds the siblings of the logs in a folder.
-    fn folder(&mut self, folder: &Path, logs: &HashMap<OsString, &Named>, unseen: &Unseen) {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        logs: &HashMap<OsString, &Named>,
+        unseen: &Unseen,
+        names: &mut Names<'_>,
+    ) {
         let paths = || logs.values().map(|log| Arc::clone(&log.path));
         let is_unseen = unseen.has(folder);
-        let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = match entries {
-            Ok(entries) => entries,
+        let names = match names.of(folder) {
+            Ok(names) => names,
             Err(error) if is_absent(&error) => return self.away.extend(paths()),
             Err(error) => {
                 self.unlisted.extend(paths());
@@ -215,9 +225,8 @@ impl Listing {
                 });
             }
         };
-        for entry in entries {
-            let name = entry.file_name();
-            let Some(log) = log_of(&name, logs) else {
+        for name in names.iter() {
+            let Some(log) = log_of(name, logs) else {
                 continue;
             };
             if self.sights.len() >= LISTED_MAX {
@@ -225,7 +234,7 @@ impl Listing {
                 self.is_capped = true;
                 return;
             }
-            let path = entry.path();
+            let path = folder.join(name);
             let is_fresh = log.is_fresh || is_unseen;
             let log = (Arc::clone(&log.path), is_fresh);
             self.sights.extend(sibling(path, log));
@@ -250,11 +259,11 @@ fn sibling(path: PathBuf, (base, is_fresh): (Arc<Path>, bool)) -> Option<Sight> 
     })
 }
 
-fn is_sibling(folders: &Folders<'_>, log: &Named) -> bool {
+fn is_sibling(beside: &Beside<'_>, log: &Named) -> bool {
     let Some((folder, name)) = split(&log.target) else {
         return false;
     };
-    folders
+    beside
         .get(&folder)
         .is_some_and(|logs| log_of(&name, logs).is_some())
 }
@@ -305,5 +314,9 @@ pub(super) fn observe(meta: &Metadata) -> Observed {
             born: born.and_then(|at| at.duration_since(UNIX_EPOCH).ok()),
         },
         size: meta.len(),
+        times: Times {
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        },
     }
 }

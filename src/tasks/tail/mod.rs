@@ -8,6 +8,7 @@ mod again;
 mod beside;
 mod compressed;
 mod consider;
+mod folders;
 mod found;
 mod known;
 mod listing;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use compressed::Unpacking;
+use folders::Folders;
 pub use found::{Found, Place, Start};
 use known::{Cut, Memory};
 use listing::{Kind, Listing, look};
@@ -28,7 +30,7 @@ use open::{Open, Read, Role};
 use pattern::{Pattern, Unseen};
 
 use crate::tail::checkpoint::Checkpoint;
-use crate::tail::follow::{self, Again};
+use crate::tail::follow::{self, Again, Step};
 use crate::tail::{LossCause, RotationKind};
 
 /// Most bytes that one pass reads of one file, so that no file starves the others or the process.
@@ -50,6 +52,7 @@ pub struct Follower {
     texts: Vec<String>,
     patterns: Vec<Pattern>,
     unseen: Unseen,
+    folders: Folders,
     start: Start,
     /// Where another follower was left, until the first pass.
     left: Option<Checkpoint>,
@@ -97,6 +100,7 @@ impl Follower {
             patterns: patterns.iter().map(pattern).collect(),
             texts: patterns,
             unseen: Unseen::new(checkpoint.unseen.clone()),
+            folders: Folders::default(),
             start,
             left: Some(checkpoint),
             open: Vec::new(),
@@ -150,7 +154,7 @@ impl Follower {
             self.memory.take_up(left, now);
         }
         let followed = self.followed();
-        let mut listing = look(&mut self.patterns, &followed, &mut self.unseen, on);
+        let mut listing = self.look(&followed, now, on);
         listing.find(self.memory.positions());
         self.memory.begin_pass(&listing, now);
         self.read_again(&open_lines.unwrap_or_default(), &listing, on);
@@ -174,10 +178,9 @@ impl Follower {
         // Rotated files first: their lines are older.
         let (live, rotated): (Vec<_>, Vec<_>) =
             (0..self.open.len()).partition(|at| self.open.get(*at).is_some_and(Open::is_live));
-        let due = rotated
-            .into_iter()
-            .chain(live)
-            .map(|at| Due { at, left: READ_MAX });
+        let order = rotated.into_iter().chain(live);
+        let is_due = |at: &usize| self.open.get(*at).is_some_and(|file| !file.is_still);
+        let due = order.filter(is_due).map(|at| Due { at, left: READ_MAX });
         self.due = due.collect();
         self.due.reverse();
         self.is_waiting = false;
@@ -237,6 +240,18 @@ impl Follower {
         open.chain(self.memory.logs()).collect()
     }
 
+    /// Looks at everything that the patterns name.
+    fn look(
+        &mut self,
+        followed: &HashSet<Arc<Path>>,
+        now: Instant,
+        on: &mut impl FnMut(Found<'_>),
+    ) -> Listing {
+        let mut names = self.folders.begin_pass(now);
+        let (patterns, unseen) = (&mut self.patterns, &mut self.unseen);
+        look(patterns, followed, unseen, &mut names, on)
+    }
+
     /// Judges what the paths of the open files lead to now.
     fn bind(&mut self, listing: &Listing, now: Instant, on: &mut impl FnMut(Found<'_>)) {
         for file in self.open.iter_mut().filter(|file| file.is_live()) {
@@ -244,6 +259,9 @@ impl Follower {
                 continue;
             }
             let step = follow::step(file.id, listing.log(&file.base));
+            if step == Step::Same {
+                continue;
+            }
             if let Some(kind) = follow::rotation(step, file.links()) {
                 on(Found::Rotated(kind));
                 file.role = Role::Rotated(now);
@@ -257,10 +275,7 @@ impl Follower {
             if !listing.unlisted.contains(&file.base) {
                 file.is_listed = sight.is_some();
             }
-            if let Some(sight) = sight {
-                file.path.clone_from(&sight.path);
-            }
-            file.look(now);
+            file.look(sight, now);
             // The log's path leads to it again.
             if sight
                 .is_some_and(|sight| sight.kind == Kind::Base && is_same(&sight.base, &file.base))
@@ -272,7 +287,7 @@ impl Follower {
 
     /// Finds the files that were truncated.
     fn check(&mut self, now: Instant, on: &mut impl FnMut(Found<'_>)) {
-        for file in &mut self.open {
+        for file in self.open.iter_mut().filter(|file| !file.is_still) {
             if !file.is_intact() {
                 cut(file, &mut self.memory, now, on);
             }

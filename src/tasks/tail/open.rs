@@ -17,6 +17,7 @@ use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Beside, Identity};
 use crate::tail::lines::{LINE_MAX, Lines};
 use crate::tail::print::{ANCHOR_MAX, Anchor, HEAD_MAX, Print, Trace};
+use crate::tail::still::Still;
 use crate::tail::{FileError, LossCause};
 
 /// A file that is held open.
@@ -33,6 +34,9 @@ pub(super) struct Open {
     pub(super) is_listed: bool,
     /// Since when it has no name any more.
     gone: Option<Instant>,
+    still: Still,
+    /// Whether it stands as it was when all of it was read.
+    pub(super) is_still: bool,
     /// Whether it can only be read on through its path (`ESTALE`).
     pub(super) is_stale: bool,
     seen: u64,
@@ -99,6 +103,8 @@ impl Open {
             path: sight.path.clone(),
             is_listed: true,
             gone: None,
+            still: Still::default(),
+            is_still: false,
             is_stale: false,
             seen: sight.observed.size.max(trace.at()),
             known: trace.at(),
@@ -135,8 +141,13 @@ impl Open {
         self.seen.saturating_sub(self.trace.at())
     }
 
-    /// Takes whether it still has a name.
-    pub(super) fn look(&mut self, now: Instant) {
+    /// Takes what a listing shows of it, if it does.
+    pub(super) fn look(&mut self, sight: Option<&Sight>, now: Instant) {
+        if let Some(sight) = sight {
+            self.path.clone_from(&sight.path);
+        }
+        let is_still = |sight: &Sight| self.still.look(sight.observed, now);
+        self.is_still = sight.is_some_and(is_still);
         let has_name = self.is_listed || self.links() > 0;
         self.gone = (!has_name).then(|| self.gone.unwrap_or(now));
     }
@@ -242,6 +253,7 @@ impl Open {
             }
             let bytes = buffer.get(..read).unwrap_or(&[]);
             if bytes.is_empty() {
+                self.still.read(now);
                 return Read::End;
             }
             left = left.saturating_sub(read);
@@ -275,6 +287,8 @@ impl Open {
         self.trace = Trace::begin(0, Vec::new(), &[]);
         self.known = 0;
         self.seen = 0;
+        self.still = Still::default();
+        self.is_still = false;
     }
 
     /// The file is read out for good: an unterminated tail counts as a line, but at the end of a copy, where it

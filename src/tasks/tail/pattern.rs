@@ -3,12 +3,14 @@
 //! Also what could not be looked at when it was to be looked at first. Opens nothing.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use std::os::unix::ffi::OsStrExt;
-
-use super::listing::{LISTED_MAX, Named};
+use super::folders::Names;
+use super::listing::{LISTED_MAX, Named, is_absent};
 use crate::tail::follow;
 
 /// A path, or a pattern that is listed at each pass.
@@ -16,6 +18,8 @@ use crate::tail::follow;
 pub(super) struct Pattern {
     text: String,
     glob: Option<glob::Pattern>,
+    /// If wildcards stand in its last part alone: the folder and that part.
+    flat: Option<(PathBuf, glob::Pattern)>,
     /// Not looked at yet: what exists by now begins where the source starts.
     is_fresh: bool,
 }
@@ -25,7 +29,7 @@ pub(super) struct Failed {
     pub(super) path: PathBuf,
     /// Whether it never could.
     pub(super) is_unseen: bool,
-    pub(super) error: std::io::Error,
+    pub(super) error: io::Error,
 }
 
 /// Folders and logs that could not be looked at yet: what stands there when they can be is what stood there at
@@ -65,10 +69,11 @@ impl Unseen {
 
 impl Pattern {
     pub(super) fn new(text: String, is_fresh: bool) -> Self {
-        let is_glob = glob::Pattern::escape(&text) != text;
+        let is_glob = has_wildcards(&text);
         Self {
             // A bad pattern was refused with the configuration; here it is a path that leads nowhere.
             glob: glob::Pattern::new(&text).ok().filter(|_| is_glob),
+            flat: flat(&text),
             text,
             is_fresh,
         }
@@ -85,6 +90,7 @@ impl Pattern {
         &mut self,
         followed: &HashSet<Arc<Path>>,
         unseen: &Unseen,
+        names: &mut Names<'_>,
         all: &mut Vec<Named>,
         failed: &mut Vec<Failed>,
     ) {
@@ -95,11 +101,7 @@ impl Pattern {
             return all.push(Named::new(path, false, is_fresh));
         };
         let mut found = HashSet::new();
-        for entry in glob::glob(&self.text)
-            .into_iter()
-            .flatten()
-            .take(LISTED_MAX + 1)
-        {
+        for entry in self.entries(names) {
             match entry {
                 Ok(path) if follow::uncompressed(path.as_os_str().as_bytes()).is_some() => {}
                 Ok(path) => {
@@ -110,10 +112,10 @@ impl Pattern {
                     ));
                     found.insert(path);
                 }
-                Err(error) => failed.push(Failed {
-                    path: error.path().to_owned(),
-                    is_unseen: is_fresh || unseen.has(error.path()),
-                    error: error.into(),
+                Err((path, error)) => failed.push(Failed {
+                    is_unseen: is_fresh || unseen.has(&path),
+                    path,
+                    error,
                 }),
             }
         }
@@ -125,5 +127,101 @@ impl Pattern {
             |path: &&Arc<Path>| !found.contains(&***path) && glob.matches_path_with(path, options);
         let absent = followed.iter().filter(is_it);
         all.extend(absent.map(|path| Named::new(path.to_path_buf(), true, false)));
+    }
+
+    /// What it names now, and the folders that cannot be listed.
+    fn entries(&self, names: &mut Names<'_>) -> Vec<Result<PathBuf, (PathBuf, io::Error)>> {
+        let Some((folder, part)) = &self.flat else {
+            let entries = glob::glob(&self.text).into_iter().flatten();
+            let entries = entries.map(|entry| {
+                entry.map_err(|error| (error.path().to_owned(), io::Error::from(error)))
+            });
+            return entries.take(LISTED_MAX + 1).collect();
+        };
+        let here = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        match names.of(here) {
+            Ok(listed) => {
+                let is_it = |name: &&OsString| name.to_str().is_some_and(|name| part.matches(name));
+                let fit = listed
+                    .iter()
+                    .filter(is_it)
+                    .map(|name| Ok(folder.join(name)));
+                fit.take(LISTED_MAX + 1).collect()
+            }
+            Err(error) if is_absent(&error) => Vec::new(),
+            Err(error) => vec![Err((here.to_owned(), error))],
+        }
+    }
+}
+
+fn has_wildcards(text: &str) -> bool {
+    glob::Pattern::escape(text) != text
+}
+
+/// The folder and the last part of a pattern, where only that has wildcards: such a folder need not be listed at each
+/// pass. Paths come out as [`glob::glob`] writes them, which leaves a folder that is written plainly as it is.
+fn flat(text: &str) -> Option<(PathBuf, glob::Pattern)> {
+    let (folder, part) = match text.rsplit_once('/') {
+        Some(("", part)) => ("/", part),
+        Some(parts) => parts,
+        None => ("", text),
+    };
+    let (parts, path) = (Path::new(folder).components(), Path::new(folder));
+    let is_plain = parts.clone().all(|part| part != Component::CurDir)
+        && parts.collect::<PathBuf>().as_os_str() == path.as_os_str();
+    if !is_plain || has_wildcards(folder) || !has_wildcards(part) || part.contains("**") {
+        return None;
+    }
+    Some((path.to_owned(), glob::Pattern::new(part).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folders::Folders;
+    use super::*;
+    use crate::tasks::clock;
+
+    /// Paths as they are written.
+    fn written(paths: impl IntoIterator<Item = PathBuf>) -> Vec<OsString> {
+        paths.into_iter().map(PathBuf::into_os_string).collect()
+    }
+
+    #[test]
+    fn names_are_those_of_the_glob() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.log", "a.log", "a.log.1", ".c.log", "d.log"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let folder = folder.path().to_str().unwrap();
+        let check = |text: &str, is_flat: bool| {
+            let pattern = Pattern::new(text.to_owned(), false);
+            assert_eq!(pattern.flat.is_some(), is_flat, "{text}");
+            let mut folders = Folders::default();
+            let found = pattern.entries(&mut folders.begin_pass(clock::now()));
+            let found = written(found.into_iter().map(Result::unwrap));
+            assert_eq!(
+                found,
+                written(glob::glob(text).unwrap().flatten()),
+                "{text}"
+            );
+            found.len()
+        };
+        assert_eq!(check(&format!("{folder}/*.log"), true), 4);
+        assert_eq!(check(&format!("{folder}/[ab].log*"), true), 3);
+        assert_eq!(check(&format!("{folder}/missing/*.log"), true), 0);
+        assert_eq!(check(&format!("{folder}/a.log/*"), true), 0);
+        assert_eq!(check(&format!("{folder}//?.log"), false), 3);
+        assert_eq!(check(&format!("{folder}/./?.log"), false), 3);
+        let begin = folder.get(..folder.len() - 1).unwrap();
+        assert_eq!(check(&format!("{begin}*/?.log"), false), 3);
+        assert_eq!(check(&format!("{folder}/**/?.log"), false), 3);
+        check("Cargo.*", true);
+        check("./Cargo.*", false);
+        check("src/*.rs", true);
+        check("../*", true);
+        check("/*", true);
     }
 }
