@@ -1,7 +1,8 @@
 //! What the file system shows of a source's logs: the files that the patterns name, and beside each the files
 //! that rotation made of it.
 //!
-//! Looks once and answers; remembers nothing but the names in folders. What an answer means is judged in [`crate::tail::follow`].
+//! Looks once and answers; remembers nothing, but asks for the names in folders where these are remembered. What an
+//! answer means is judged in [`crate::tail::follow`].
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};

@@ -259,6 +259,7 @@ impl Follower {
                 continue;
             }
             let step = follow::step(file.id, listing.log(&file.base));
+            // Nearly always, and its names would have to be asked for.
             if step == Step::Same {
                 continue;
             }
