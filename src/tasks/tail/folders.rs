@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::listing::observe;
+use super::observe::observe;
 use crate::tail::still::Still;
 
 /// The folders that were asked for by the last pass.

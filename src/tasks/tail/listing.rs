@@ -9,17 +9,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use super::folders::Names;
 use super::found::Found;
 use super::is_same;
+use super::observe::observe;
 use super::pattern::{Failed, Pattern, Unseen};
 use crate::tail::checkpoint::Position;
-use crate::tail::follow::{self, Identity, Observed, Times};
+use crate::tail::follow::{self, Identity, Observed};
 
 /// Most files that one listing takes.
 pub(super) const LISTED_MAX: usize = 4096;
@@ -304,20 +303,4 @@ fn target(path: &Path) -> PathBuf {
 
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-pub(super) fn observe(meta: &Metadata) -> Observed {
-    let born = meta.created().ok();
-    Observed {
-        id: Identity {
-            dev: meta.dev(),
-            ino: meta.ino(),
-            born: born.and_then(|at| at.duration_since(UNIX_EPOCH).ok()),
-        },
-        size: meta.len(),
-        times: Times {
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        },
-    }
 }

@@ -12,6 +12,7 @@ mod folders;
 mod found;
 mod known;
 mod listing;
+mod observe;
 mod open;
 mod pattern;
 mod unpack;

@@ -12,7 +12,8 @@ use std::time::Instant;
 use memchr::memrchr;
 
 use super::found::{Found, Place, lost};
-use super::listing::{Sight, observe};
+use super::listing::Sight;
+use super::observe::observe;
 use crate::tail::checkpoint::Position;
 use crate::tail::follow::{self, Beside, Identity};
 use crate::tail::lines::{LINE_MAX, Lines};
