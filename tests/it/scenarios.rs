@@ -91,11 +91,23 @@ impl Scene {
         statuses.filter(|status| *status == 404).count()
     }
 
-    /// Waits until the log source has counted what `clients` did, and `misses` of it as misses.
+    /// Waits until the log source has counted what `clients` did, and `misses` of it as misses. A request that went
+    /// astray counts once its session's owner is seen answering after it: new sessions see to that, whichever
+    /// replicas the last clients left waiting.
     fn wait_for_log_affinity(&self, misses: usize) {
         let requests = usize::from(CLIENTS) * PINGS;
-        self.wait_for_count("holter_log_session_requests_total", requests);
-        self.wait_for_count("holter_log_session_affinity_misses_total", misses);
+        let expected = [
+            ("holter_log_session_requests_total", requests as f64),
+            ("holter_log_session_affinity_misses_total", misses as f64),
+        ];
+        eventually("the sessions' requests and misses", || {
+            self.client();
+            let scrape = Scrape::parse(&self.holter.metrics()?)?;
+            let wrong = expected
+                .into_iter()
+                .find(|(name, count)| scrape.sum(name) != Ok(*count));
+            wrong.map_or(Ok(()), |wrong| Err(format!("not {wrong:?}")))
+        });
     }
 
     fn wait_for_count(&self, selector: &str, count: usize) {
