@@ -52,6 +52,7 @@ fn once(seed: u64, pace: Pace, pattern: &str) -> bool {
         lines: 2 * super::RATE,
         rotation: Rotation::Copy { period: 80..120 },
         has_header: false,
+        is_in_pieces: false,
         folder: folder.clone(),
     };
     let files = folder.join("logs").join(pattern).display().to_string();
@@ -104,7 +105,7 @@ fn read(pattern: String, pace: Pace, folder: &Path, signals: &Signals) -> (Count
 }
 
 /// Descriptors of this process that lead into the folder.
-fn descriptors(folder: &Path) -> usize {
+pub(crate) fn descriptors(folder: &Path) -> usize {
     let all = fs::read_dir("/proc/self/fd").expect("listed");
     let targets = all.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
     targets.filter(|target| target.starts_with(folder)).count()

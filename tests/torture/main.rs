@@ -19,8 +19,8 @@ mod product;
 mod reader;
 mod rotator;
 mod run;
+mod scenes;
 mod sums;
-mod waiting;
 mod writer;
 
 use std::fs::{self, File};
@@ -42,6 +42,9 @@ fn main() {
     if let Some(at) = words.iter().position(|word| word == "--reader") {
         return reader::run(Path::new(&words[at + 1]));
     }
+    if let Some(at) = words.iter().position(|word| word == "--ramfs") {
+        return scenes::run_in_ramfs(Path::new(&words[at + 1]));
+    }
     if words.iter().any(|word| word == "--peers") {
         return peers::print();
     }
@@ -52,7 +55,7 @@ fn main() {
     let first = number("--seed").unwrap_or(1);
     let mut cases = cases(first);
     if words.iter().any(|word| word == "--copied") {
-        assert!(copied::run(first) & waiting::run(), "not exact");
+        assert!(copied::run(first) & scenes::run(), "not exact");
         return;
     }
     if let Some(line) = number("--line") {
@@ -71,7 +74,7 @@ fn main() {
         });
         halves.map(|half| half.join().expect("a run")).concat()
     });
-    let is_copied = copied::run(first) & waiting::run();
+    let is_copied = copied::run(first) & scenes::run();
     let is_exact = outcomes.iter().all(|((is_exact, _), _)| *is_exact);
     assert!(is_exact && is_copied, "runs that were not exact");
     // Else nothing was shown about that. A tmpfs never gives an inode again.
@@ -84,10 +87,10 @@ fn main() {
 }
 
 /// Twelve seeds by rename, of which every third begins all files alike and four delete what was stored, on two file systems;
-/// two that compress, two that copy and truncate; and the product itself in three of these ways.
+/// two that compress, two that copy and truncate; and the product itself in three of these ways, and with lines in pieces.
 fn cases(first: u64) -> Vec<Case> {
     let rotation = |n| match n {
-        0..8 | 16 => Rotation::Rename { period: 50..80 },
+        0..8 | 16 | 19 => Rotation::Rename { period: 50..80 },
         8..12 => Rotation::Reuse {
             kept: 3,
             period: 80..120,
@@ -105,10 +108,11 @@ fn cases(first: u64) -> Vec<Case> {
             lines: rate * LENGTH,
             rotation: rotation(n),
             has_header: n % 3 == 0 && n < 14,
+            is_in_pieces: n == 19,
             folder: if n == 10 || n == 11 { memory() } else { disk() },
         }
     };
-    (0..19).map(case).collect()
+    (0..20).map(case).collect()
 }
 
 /// A folder on the disk that the build is on.

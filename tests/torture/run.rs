@@ -48,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) lines: u64,
     pub(crate) rotation: Rotation,
     pub(crate) has_header: bool,
+    /// As a container's runtime cuts them.
+    pub(crate) is_in_pieces: bool,
     pub(crate) folder: PathBuf,
 }
 
@@ -58,8 +60,8 @@ pub(crate) struct Written {
     pub(crate) rotations: u64,
     pub(crate) reused: u64,
     pub(crate) cut: Cut,
-    /// Bytes of a line.
-    pub(crate) line: u64,
+    /// How each line is written.
+    pub(crate) line: fn(u64) -> String,
 }
 
 /// What the readers' processes showed.
@@ -124,6 +126,7 @@ impl Case {
         let path = folder.join("logs/access.log");
         let line = match self.by {
             By::Follower => writer::line,
+            By::Holter if self.is_in_pieces => product::pieces,
             By::Holter => product::line,
         };
         let writer = Writer {
@@ -153,7 +156,7 @@ impl Case {
                 rotations: rotator.rotations,
                 reused: rotator.reused,
                 cut: rotator.cut,
-                line: line(1).len() as u64,
+                line,
             };
             (written, read)
         })
@@ -198,7 +201,11 @@ impl Case {
         };
         let is_in_memory = self.folder.starts_with("/dev/shm");
         let place = if is_in_memory { ", tmpfs" } else { "" };
-        let alike = if self.has_header { ", alike" } else { "" };
+        let how = match (self.has_header, self.is_in_pieces) {
+            (true, _) => ", alike",
+            (_, true) => ", in pieces",
+            _ => "",
+        };
         let cut = match written.cut.lines.len() {
             0 => String::new(),
             lines => format!(" of {lines} cut, {} bytes lost", shown.lost),
@@ -210,7 +217,7 @@ impl Case {
         println!(
             "{:4} {by:8} {:28} {:8.0} {:6} {:10} {:9} {:13} {:5} {:7} {:4} {verdict}{cut}",
             self.seed,
-            format!("{rotation}{place}{alike}"),
+            format!("{rotation}{place}{how}"),
             written.sums.count as f64 / written.took.as_secs_f64(),
             written.sums.count,
             shown.missing,
@@ -253,7 +260,7 @@ pub(crate) fn compare(written: &Written, counted: &Counted, shown: &mut Shown) {
     });
     // One that lacks nothing but its newline may be counted all the same.
     let torn = missing.iter().filter(|n| cut.torn.contains(n)).count() as u64;
-    let torn = torn * written.line;
+    let torn = torn * (written.line)(1).len() as u64;
     shown.check(counted.torn() >= torn, || {
         let (lost, fragments) = (&counted.lost, counted.fragment_bytes);
         format!("{lost:?} lost and {fragments} bytes of fragments, {torn} torn")

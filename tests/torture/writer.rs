@@ -72,8 +72,11 @@ impl Writer<'_> {
                 stale_until = Some(Instant::now() + Duration::from_millis(self.random.u64(..30)));
             }
             if stale_until.is_some_and(|until| Instant::now() >= until) {
-                self.write(&mut file, text.as_bytes());
-                text.clear();
+                // Of the last lines some to the old file, and the rest to the new: never a part of one.
+                let ends: Vec<_> = text.match_indices('\n').collect();
+                let last = self.random.choice(ends).map_or(0, |(at, _)| at + 1);
+                self.write(&mut file, &text.as_bytes()[..last]);
+                text.drain(..last);
                 (file, seen, stale_until) = (self.open(), asked, None);
                 self.signals.ends.lock().expect("ends").push(sums.count);
                 self.signals.reopened.store(seen, Ordering::Release);
