@@ -10,10 +10,11 @@ use holter::canary::{Event, Kind, Leg, Settings, Transport};
 use holter::metrics::{LegPlan, Metrics};
 use holter::reason::Reason;
 use holter::status::journal::SharedJournal;
+use holter::tasks::canary::{self, Hearsay};
+use holter::tasks::http;
 use holter::tasks::pair::PairRecorder;
 use holter::tasks::record::LegRecorder;
 use holter::tasks::stream::READ_BUFFER;
-use holter::tasks::{canary, http};
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -83,7 +84,14 @@ pub(crate) fn holter(streams: usize, url: &str, tls: Option<ClientConfig>, count
             counts.add(event);
         };
         let stop = CancellationToken::new();
-        tokio::spawn(canary::run(settings(url), http.clone(), None, stop, record));
+        let hearsay = Hearsay::default();
+        tokio::spawn(canary::run(
+            settings(url),
+            http.clone(),
+            hearsay,
+            stop,
+            record,
+        ));
     }
 }
 

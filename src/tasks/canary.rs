@@ -5,6 +5,7 @@
 
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,19 +19,49 @@ use crate::canary::ending::Cause;
 use crate::canary::machine::{Canary, Do, Input, Output};
 use crate::canary::protocol::Answer;
 use crate::canary::protocol::websocket::Frame;
-use crate::canary::{Event, Settings};
+use crate::canary::{Event, Settings, Transport};
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// Holds one stream until `stop`; every event goes to `record`. A proxy leg hears from `server_beats` how often
-/// the direct leg learned that the server beats.
+/// What a stream hears of others.
+#[derive(Debug, Default)]
+pub struct Hearsay {
+    /// In which era the streams of the same leg found the server.
+    pub era: Arc<Era>,
+    /// For a proxy leg, how often the direct leg learned that the server beats.
+    pub server_beats: Option<watch::Receiver<Option<Duration>>>,
+}
+
+/// The era that `auto` found, for all streams of a leg.
+#[derive(Debug, Default)]
+pub struct Era(Mutex<Option<Transport>>);
+
+impl Era {
+    fn get(&self) -> Option<Transport> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a stream found before, and what now: one that has to find out anew takes back only what it had found.
+    fn learn(&self, before: Option<Transport>, now: Option<Transport>) {
+        let mut era = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.is_some() || *era == before {
+            *era = now;
+        }
+    }
+}
+
+/// Holds one stream until `stop`; every event goes to `record`.
 pub async fn run(
     settings: Settings,
     http: Http,
-    mut server_beats: Option<watch::Receiver<Option<Duration>>>,
+    hearsay: Hearsay,
     stop: CancellationToken,
     mut record: impl FnMut(&Event),
 ) {
+    let Hearsay {
+        era,
+        mut server_beats,
+    } = hearsay;
     let mut canary = Canary::new(settings, clock::now(), fastrand::u64(..));
     let mut wire = Wire::new(http);
     let mut alarm = clock::Alarm::default();
@@ -48,11 +79,18 @@ pub async fn run(
             () = alarm.at(canary.deadline()) => Input::Tick,
         };
         wire.told.take().iter().for_each(&mut record);
+        let found = canary.found();
+        if found.is_none() {
+            canary.origin_speaks(era.get());
+        }
         for output in canary.handle(clock::now(), input) {
             match output {
                 Output::Do(action) => wire.perform(action),
                 Output::Tell(event) => record(&event),
             }
+        }
+        if canary.found() != found {
+            era.learn(found, canary.found());
         }
     }
     wire.farewell().await;
@@ -181,5 +219,24 @@ async fn next(stream: &mut Option<Stream>) -> Input {
     match stream {
         Some(stream) => stream.next().await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While replicas are replaced one by one, streams find different eras at once.
+    #[test]
+    fn a_stream_takes_back_only_what_it_found() {
+        let (old, new) = (Transport::StreamableHttp, Transport::Listen);
+        let era = Era::default();
+        era.learn(None, Some(old));
+        assert_eq!(era.get(), Some(old));
+        era.learn(Some(old), None);
+        assert_eq!(era.get(), None);
+        era.learn(None, Some(new));
+        era.learn(Some(old), None);
+        assert_eq!(era.get(), Some(new));
     }
 }

@@ -375,6 +375,83 @@ fn an_era_is_remembered_until_an_attempt_fails() {
     assert!(says(request, "server/discover"));
 }
 
+/// A stream of the same leg found the server in this era before.
+fn after_others(era: Transport) -> Play {
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    play.canary.origin_speaks(Some(era));
+    play
+}
+
+#[test]
+fn an_era_that_another_stream_found_is_not_found_out_again() {
+    let mut play = after_others(Transport::StreamableHttp);
+    let (found, requests) = attempt(&mut play, &PY1);
+    let three = "initialize, initialized, GET";
+    assert_eq!((found, requests), (held(STREAMABLE), 3), "{three}");
+    assert_eq!(play.canary.found(), Some(Transport::StreamableHttp));
+    let mut play = Play::new(Leg::Direct, Transport::Auto);
+    let (found, requests) = attempt(&mut play, &PY1);
+    assert_eq!(
+        (found, requests),
+        (held(STREAMABLE), 4),
+        "discovery, and these"
+    );
+
+    // A configured era is nobody else's affair.
+    let mut play = Play::new(Leg::Direct, Transport::StreamableHttp);
+    play.canary.origin_speaks(Some(Transport::Listen));
+    assert_eq!(attempt(&mut play, &PY1).0, held(STREAMABLE));
+}
+
+/// Replicas are replaced one by one: another stream is on one that speaks something else.
+#[test]
+fn what_others_found_elsewhere_is_no_failure() {
+    for era in [
+        Transport::StreamableHttp,
+        Transport::HttpSse,
+        Transport::Sse,
+    ] {
+        let mut play = after_others(era);
+        let (found, _) = attempt(&mut play, &UPGRADED);
+        assert_eq!(found, held(LISTEN), "{era}");
+        assert_eq!(play.canary.found(), Some(Transport::Listen));
+    }
+    let with_sessions = |request: &Request| match request.body {
+        None if !request
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "mcp-session-id") =>
+        {
+            NOT_FOUND
+        }
+        _ => PY1.answer(request),
+    };
+    for era in [Transport::Listen, Transport::HttpSse, Transport::Sse] {
+        let mut play = after_others(era);
+        let (found, _) = attempt_by(&mut play, with_sessions);
+        assert_eq!(found, held(STREAMABLE), "{era}");
+    }
+}
+
+#[test]
+fn after_a_failure_each_stream_finds_out_for_itself() {
+    let mut play = after_others(Transport::StreamableHttp);
+    play.tick().say(Input::ReplyFailed(Cause::Refused));
+    play.canary.origin_speaks(Some(Transport::StreamableHttp));
+    play.tick();
+    let [Do::Post(request)] = &play.actions[..] else {
+        panic!("{:?}", play.actions)
+    };
+    assert!(says(request, "server/discover"));
+    // And what it had found is taken back, for the others too.
+    let mut play = after_others(Transport::Listen);
+    attempt(&mut play, &UPGRADED);
+    play.after(9.0).say(Input::Ended(Cause::Truncated)).tick();
+    assert_eq!(play.canary.found(), Some(Transport::Listen));
+    play.say(Input::OpenFailed(Cause::Refused));
+    assert_eq!(play.canary.found(), None);
+}
+
 #[test]
 fn a_session_outlives_one_failure() {
     let server = Server {

@@ -2,6 +2,7 @@
 //! for the ends.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
@@ -11,7 +12,8 @@ use std::time::Duration;
 use holter::canary::heartbeat::Expectation;
 use holter::canary::{Event, Leg, Settings, Transport};
 use holter::reason::Reason;
-use holter::tasks::{canary, http};
+use holter::tasks::canary::{self, Era, Hearsay};
+use holter::tasks::http;
 use tokio_util::sync::CancellationToken;
 
 use super::replies::*;
@@ -108,9 +110,14 @@ fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-/// Plays the turns in order, one a connection; then runs the canary until it told `last`, stops it, and
+/// Plays the turns in order, one a connection; runs the canary meanwhile until it told `last`, stops it, and
 /// gives back what it told but for bytes and affinity. Panics where a request was not what its turn expects.
 fn told(transport: Transport, turns: Vec<Turn>, last: fn(&Event) -> bool) -> Vec<Event> {
+    playing(turns, |url| run(url, transport, &Arc::default(), last))
+}
+
+/// Plays the turns to what `visit` does with the server's URL.
+fn playing<T: Debug>(turns: Vec<Turn>, visit: impl FnOnce(&str) -> T) -> T {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("bound");
     let wrong = Arc::new(Mutex::new(Vec::new()));
@@ -133,12 +140,12 @@ fn told(transport: Transport, turns: Vec<Turn>, last: fn(&Event) -> bool) -> Vec
             });
         }
     });
-    let events = run(&format!("http://{address}/mcp"), transport, last);
-    assert_eq!(*wrong.lock().expect("no poison"), [], "{events:?}");
-    events
+    let seen = visit(&format!("http://{address}/mcp"));
+    assert_eq!(*wrong.lock().expect("no poison"), [], "{seen:?}");
+    seen
 }
 
-fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> {
+fn run(url: &str, transport: Transport, era: &Arc<Era>, last: fn(&Event) -> bool) -> Vec<Event> {
     let settings = Settings {
         leg: Leg::Direct,
         url: url.parse().expect("a URL"),
@@ -163,10 +170,14 @@ fn run(url: &str, transport: Transport, last: fn(&Event) -> bool) -> Vec<Event> 
     let record = move |event: &Event| {
         sender.send(event.clone()).ok();
     };
+    let hearsay = Hearsay {
+        era: Arc::clone(era),
+        ..Hearsay::default()
+    };
     let task = canary::run(
         settings,
         clients.expect("clients"),
-        None,
+        hearsay,
         stop.clone(),
         record,
     );
@@ -275,6 +286,25 @@ fn auto_goes_down_to_a_session_where_nothing_is_to_be_listened_to() {
         panic!("{events:?}")
     };
     assert_eq!((*transport, *session), (Transport::StreamableHttp, true));
+}
+
+/// In order: of the two streams only the first sends a discovery.
+#[test]
+fn streams_of_one_leg_find_the_era_once() {
+    let held = || {
+        [
+            turn(INITIALIZE, TS1_INITIALIZE),
+            turn(INITIALIZED, ACCEPTED),
+            streams(GET, RMCP_GET, Stream::Open),
+        ]
+    };
+    let first = turn(DISCOVER, TS1_VERSION);
+    let turns = [first].into_iter().chain(held()).chain(held()).collect();
+    let era = Arc::default();
+    playing(turns, |url| {
+        run(url, Transport::Auto, &era, is_held);
+        run(url, Transport::Auto, &era, is_held);
+    });
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use holter::canary::heartbeat::Expectation;
 use holter::canary::{Event, Leg, Settings, Transport};
-use holter::tasks::{canary, http};
+use holter::tasks::canary::{self, Hearsay};
+use holter::tasks::http;
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +72,13 @@ impl Canary {
         let (sender, told) = mpsc::channel();
         let stop = CancellationToken::new();
         let record = move |event: &Event| drop(sender.send(event.clone()));
-        let task = canary::run(settings, http.expect("clients"), None, stop.clone(), record);
+        let task = canary::run(
+            settings,
+            http.expect("clients"),
+            Hearsay::default(),
+            stop.clone(),
+            record,
+        );
         let task = tokio::spawn(task);
         Self { told, stop, task }
     }

@@ -22,6 +22,7 @@ impl Canary {
         self.tell(Event::Connecting);
         self.began_at = now;
         self.affinity.ask();
+        self.ask_as_others_do();
         self.takes_no_posts = false;
         self.join_within(now, self.time_for_attempt());
         self.ask_for_stream(now);
@@ -31,6 +32,16 @@ impl Canary {
         self.began_in = self.protocol.transport();
         let next = self.protocol.begin();
         self.follow(now, next);
+    }
+
+    /// What others found is believed once: an attempt that fails is followed by one that finds out for itself, and a
+    /// server that speaks something else is asked in every era at once.
+    fn ask_as_others_do(&mut self) {
+        let is_auto = self.settings.transport == Transport::Auto;
+        let is_open = is_auto && self.found.is_none() && !self.protocol.has_session();
+        if let Some(era) = self.origin_speaks.filter(|_| is_open && self.failures == 0) {
+            self.speak(era);
+        }
     }
 
     fn time_for_attempt(&self) -> Duration {
@@ -72,7 +83,7 @@ impl Canary {
             Next::Refused(request) => self.refused_joining(now, request),
             Next::NoStream => self.no_stream(now),
             Next::NotSpoken(reason) => self.not_spoken(now, reason),
-            Next::Fail(reason) => self.fail(now, reason),
+            Next::Fail(reason) => self.refused_in_era(now, reason),
         }
     }
 
@@ -99,6 +110,7 @@ impl Canary {
 
     fn hold(&mut self, now: Instant) {
         self.state = State::Held;
+        self.found = Some(self.protocol.transport());
         self.failures = 0;
         self.set_aside = None;
         self.tap.keep_at_most(HELD_BLOCK);
@@ -118,6 +130,19 @@ impl Canary {
             version: self.protocol.version(),
             session: self.protocol.has_affinity(),
         });
+    }
+
+    /// An answer that is no way to a stream. Where only others said which era is spoken, that is no failure yet.
+    fn refused_in_era(&mut self, now: Instant, reason: Reason) {
+        let is_hearsay = self.settings.transport == Transport::Auto
+            && self.found.is_none()
+            && self.began_in != Transport::Listen;
+        if !is_hearsay || self.protocol.has_session() || self.not_before > now {
+            return self.fail(now, reason);
+        }
+        self.drop_all();
+        self.forget_era();
+        self.ask_for_stream(now);
     }
 
     /// The attempt gave no stream.
@@ -149,8 +174,7 @@ impl Canary {
     }
 
     /// The server does not speak this era: `auto` asks in the one before it (specification 2026-07-28,
-    /// `basic/versioning`; 2025-11-25, `basic/transports#backwards-compatibility`). Each slot finds out for
-    /// itself and remembers it as its script: a few requests more at the start, and nothing shared.
+    /// `basic/versioning`; 2025-11-25, `basic/transports#backwards-compatibility`).
     ///
     /// A stream of the oldest that is open all the same is held as a plain one.
     fn not_spoken(&mut self, now: Instant, reason: Reason) {
@@ -178,7 +202,7 @@ impl Canary {
                 self.protocol = newest;
                 self.rest(now);
             }
-            (None, None) => self.fail(now, reason),
+            (None, None) => self.refused_in_era(now, reason),
         }
     }
 
@@ -214,6 +238,8 @@ impl Canary {
 
     /// What `auto` found out may have changed with the server: it is found out again.
     pub(super) fn forget_era(&mut self) {
+        self.found = None;
+        self.origin_speaks = None;
         if self.settings.transport == Transport::Auto {
             self.speak(Transport::Auto);
         }

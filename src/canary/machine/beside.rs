@@ -87,8 +87,11 @@ impl Canary {
         match (&self.state, purpose) {
             (State::Leaving { .. }, Purpose::Handshake) => self.give_up_session(),
             (_, Purpose::Handshake) => {
-                let next = self.protocol.reply_failed(cause);
-                self.follow(now, next);
+                match self.protocol.reply_failed(cause) {
+                    // No answer tells nothing of eras.
+                    Next::Fail(reason) => self.fail(now, reason),
+                    next => self.follow(now, next),
+                }
             }
             (_, Purpose::Known) => self.fail(now, ending::of_attempt(cause)),
             (_, Purpose::Alive) => self.wake(now),

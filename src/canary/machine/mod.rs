@@ -161,6 +161,10 @@ pub struct Canary {
     retry: Duration,
     /// Until then the server asked to be left alone, by `Retry-After`.
     not_before: Instant,
+    /// The era in which a stream was held: found out by `auto`, or from others.
+    found: Option<Transport>,
+    /// The era in which another stream of the leg found the server.
+    origin_speaks: Option<Transport>,
     /// Attempts that failed since the last held stream.
     failures: u32,
     /// The session has held a stream: refused everywhere now, it is lost; before that, it never was good.
@@ -201,6 +205,8 @@ impl Canary {
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             retry: Duration::ZERO,
             not_before: now,
+            found: None,
+            origin_speaks: None,
             failures: 0,
             session_was_good: false,
             in_flight: None,
@@ -248,6 +254,16 @@ impl Canary {
             self.state = State::Over;
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// The era in which this slot found the server, until it has to find out anew.
+    pub fn found(&self) -> Option<Transport> {
+        self.found
+    }
+
+    /// In which era another stream of the leg found the server: where `auto` has nothing to go by, it begins there.
+    pub fn origin_speaks(&mut self, era: Option<Transport>) {
+        self.origin_speaks = era;
     }
 
     /// When to call [`Self::handle`] with [`Input::Tick`].

@@ -10,6 +10,7 @@ use crate::canary::pair::{Pair, Plan};
 use crate::canary::{Leg, Settings};
 use crate::config::{self, Config};
 use crate::metrics::{LegPlan, Metrics};
+use crate::tasks::canary::{Era, Hearsay};
 use crate::tasks::http::{self, Http};
 use crate::tasks::pair::PairRecorder;
 use crate::tasks::record::LegRecorder;
@@ -51,6 +52,7 @@ impl RunningCanary {
             let Some(metrics) = beside.metrics.leg(&canary.name, leg) else {
                 continue;
             };
+            let era = Arc::<Era>::default();
             for slot in 0..canary.streams {
                 let http = http.clone();
                 let settings = settings(canary, leg, url.clone());
@@ -61,9 +63,12 @@ impl RunningCanary {
                     journal: beside.journal.clone(),
                 };
                 let name = format!("canary {} {leg} {slot}", canary.name);
-                let beats = (leg == Leg::Proxy).then(|| pair.server_beats());
+                let hearsay = Hearsay {
+                    era: Arc::clone(&era),
+                    server_beats: (leg == Leg::Proxy).then(|| pair.server_beats()),
+                };
                 let worker = supervisor.spawn_worker(name, |stop| {
-                    canary::run(settings, http, beats, stop, move |event| {
+                    canary::run(settings, http, hearsay, stop, move |event| {
                         recorder.record(event);
                     })
                 });
