@@ -160,6 +160,24 @@ fn a_stream_that_ends_at_once_without_a_byte_was_none() {
     );
 }
 
+/// A server that is stopped ends all its streams in order, also one that it took half a second ago.
+#[test]
+fn a_young_stream_after_one_that_spoke_is_closed_once() {
+    let mut play = Play::held(Leg::Direct);
+    play.bytes(": x\n\n");
+    for _ in 0..3 {
+        play.after(0.5).say(Input::Ended(Cause::CleanEnd));
+        play.tick().opened();
+    }
+    let reasons: Vec<_> = play.ends().iter().map(|(reason, _)| *reason).collect();
+    let (closed, none) = (Reason::ServerClose, Reason::ProtocolError);
+    assert_eq!(
+        reasons,
+        [closed, closed, none],
+        "the old, the young, and no stream at all"
+    );
+}
+
 #[test]
 fn an_event_id_that_no_header_can_carry_is_left_out() {
     let mut play = Play::held(Leg::Direct);

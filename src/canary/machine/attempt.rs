@@ -93,7 +93,7 @@ impl Canary {
         let next = self.protocol.opened(answer);
         if matches!(next, Next::Held | Next::Wait | Next::Say(_)) {
             self.opened_at = Some(now);
-            self.has_spoken = false;
+            self.had_spoken = std::mem::take(&mut self.has_spoken);
             self.tap = Tap::default();
             self.heartbeats.open(now);
             self.history.open();

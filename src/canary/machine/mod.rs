@@ -183,6 +183,8 @@ pub struct Canary {
     opened_at: Option<Instant>,
     /// Whether a byte came on the stream.
     has_spoken: bool,
+    /// And on the stream before.
+    had_spoken: bool,
     tap: Tap,
     heartbeats: Heartbeats,
     history: History,
@@ -218,6 +220,7 @@ impl Canary {
             paused: None,
             opened_at: None,
             has_spoken: false,
+            had_spoken: false,
             tap: Tap::default(),
             heartbeats: Heartbeats::new(settings.heartbeat, now),
             history: History::default(),

@@ -20,7 +20,8 @@ impl Canary {
             self.pause(now, evidence);
             return true;
         }
-        if evidence.reading() == Reading::NoStream {
+        // A server whose streams speak may be stopped in the first second of one; it is not in that of each.
+        if evidence.reading() == Reading::NoStream && !self.had_spoken {
             self.end(now, Reason::ProtocolError);
             return true;
         }
