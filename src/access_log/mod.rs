@@ -109,6 +109,17 @@ pub enum Format {
     Rules(rules::Rules),
 }
 
+/// What is read of a line beyond what was asked for, its sessions and its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Everything.
+    All,
+    /// When it ended.
+    Time,
+    /// Nothing.
+    Nothing,
+}
+
 impl Format {
     /// Compiles a preset's name or the proxy's own format string.
     ///
@@ -184,9 +195,9 @@ impl Format {
         }
     }
 
-    /// Reads one line into an empty record as [`Format::parse`] does; `false` where `wanted` turned it
-    /// down by its request, sessions, status and [`Record::retried`]. The rest is left out then, and need
-    /// not be any: most lines are ordinary requests that nobody asks more about. (A record is large: the
+    /// Reads one line into an empty record as [`Format::parse`] does; `false` where `wanted` did not want all,
+    /// judging by its request, sessions, status and [`Record::retried`]. What it did not want is left out then,
+    /// and need not be any: most lines are ordinary requests that nobody asks more about. (A record is large: the
     /// caller's own is filled, for moving it would take longer than such a line takes otherwise.)
     ///
     /// # Errors
@@ -196,7 +207,7 @@ impl Format {
         &self,
         line: &'a [u8],
         record: &mut Record<'a>,
-        wanted: impl FnOnce(&Record<'a>) -> bool,
+        wanted: impl FnOnce(&Record<'a>) -> Wanted,
     ) -> Result<bool, UnparsedKind> {
         if let Self::Nginx(format) = self {
             return format.parse_if(line, record, wanted);

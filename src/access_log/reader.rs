@@ -12,7 +12,7 @@ use super::event::{Closed, Event, LineKind};
 use super::joiner::{self, Joiner};
 use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
-use super::{Format, Record, UnparsedKind, Written, caddy};
+use super::{Format, Record, UnparsedKind, Wanted, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`; JSON may escape the slash (HAProxy's `json` does).
@@ -47,8 +47,9 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let wanted = |record: &Record<'_>| {
-            record.has_session() || self.rule.may_hold(record) || self.is_witness(record)
+        let wanted = |record: &Record<'_>| match self.is_wanted(record) {
+            true => Wanted::All,
+            false => Wanted::Nothing,
         };
         let (line, mut record) = (without_return(line), Record::default());
         let parsed = self.format.parse_if(line, &mut record, wanted);
@@ -90,6 +91,25 @@ impl Reader {
     /// The kind of damage.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         self.format.parse(without_return(line))
+    }
+
+    /// The same, but of an ordinary request only what it asked for, its status and its time.
+    ///
+    /// # Errors
+    /// The kind of damage; what is left out is not looked at.
+    pub fn sketch<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
+        let wanted = |record: &Record<'_>| match self.is_wanted(record) {
+            true => Wanted::All,
+            false => Wanted::Time,
+        };
+        let mut record = Record::default();
+        let parsed = (self.format).parse_if(without_return(line), &mut record, wanted);
+        parsed.map(|_| record)
+    }
+
+    /// Whether more is to be known of a line than what was asked for.
+    fn is_wanted(&self, record: &Record<'_>) -> bool {
+        record.has_session() || self.rule.may_hold(record) || self.is_witness(record)
     }
 
     /// Takes what a line of the access log was read as: [`Reader::access`] in two steps, though that

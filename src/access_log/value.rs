@@ -66,6 +66,11 @@ pub(crate) fn seconds(raw: &[u8]) -> Option<Duration> {
 
 /// Seconds since 1970 with decimals, as in `1795168781.360`, in milliseconds.
 pub(crate) fn unix_ms(raw: &[u8]) -> Option<i64> {
+    // As nginx writes it.
+    if let Some((whole, [b'.', millis @ ..])) = raw.split_last_chunk::<4>() {
+        let ms = integer(whole)?.checked_mul(1000)? + integer(millis)?;
+        return i64::try_from(ms).ok();
+    }
     i64::try_from(seconds(raw)?.as_millis()).ok()
 }
 
@@ -85,6 +90,11 @@ pub(crate) fn iso8601(raw: &[u8]) -> Option<Stamp> {
     stamp(date, self::clock(clock)?, offset(zone)?)
 }
 
+/// The zone of such a time alone.
+pub(crate) fn iso8601_zone(raw: &[u8]) -> Option<i32> {
+    offset(raw.get(19..)?)
+}
+
 /// The common log format's time: `20/Nov/2026:09:59:41 +0000`.
 pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
     let (time, zone) = raw.split_first_chunk::<21>()?;
@@ -95,6 +105,11 @@ pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
         two(*d1, *d2)?,
     ];
     stamp(date, self::clock(clock)?, offset(zone)?)
+}
+
+/// The zone of such a time alone.
+pub(crate) fn common_zone(raw: &[u8]) -> Option<i32> {
+    offset(raw.get(21..)?)
 }
 
 /// `2026/11/20 09:59:41`, without a zone: naive seconds since 1970, comparable only among themselves.

@@ -16,7 +16,7 @@ mod variable;
 pub use format_error::{FormatError, Problem};
 
 use super::keyed::{Keys, Name};
-use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, damage};
+use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, Wanted, damage};
 use crate::label::label;
 use cut::{Cut, Named};
 use directive::Letter;
@@ -186,7 +186,7 @@ impl Format {
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         let mut record = Record::default();
-        self.parse_if(line, &mut record, |_| true)?;
+        self.parse_if(line, &mut record, |_| Wanted::All)?;
         Ok(record)
     }
 
@@ -200,7 +200,7 @@ impl Format {
         &self,
         line: &'a [u8],
         record: &mut Record<'a>,
-        wanted: impl FnOnce(&Record<'a>) -> bool,
+        wanted: impl FnOnce(&Record<'a>) -> Wanted,
     ) -> Result<bool, UnparsedKind> {
         if line.len() > MAX_LINE {
             return Err(UnparsedKind::TooLong);
@@ -210,11 +210,11 @@ impl Format {
             values = self.by_key(line)?;
         }
         values.sketch(record)?;
-        let is_wanted = wanted(record);
-        if is_wanted {
-            values.complete(record)?;
+        match wanted(record) {
+            Wanted::All => values.complete(record).map(|()| true),
+            Wanted::Time => values.time(record).map(|()| false),
+            Wanted::Nothing => Ok(false),
         }
-        Ok(is_wanted)
     }
 
     /// Reads a line that is not written as the format has it: an object whose members stand in another

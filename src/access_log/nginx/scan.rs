@@ -65,6 +65,7 @@ pub(super) struct Until<T = Box<[u8]>> {
 /// Bytes that are looked at together.
 const WORD: usize = 8;
 const DOUBLE: usize = 2 * WORD;
+const QUAD: usize = 2 * DOUBLE;
 
 impl<T: AsRef<[u8]>> Until<T> {
     /// Makes a text ready.
@@ -109,6 +110,10 @@ impl<T: AsRef<[u8]>> Until<T> {
             // The two words overlap, and cover it.
             length @ ..=DOUBLE => (from.get(..length))
                 .is_some_and(|from| from.last_chunk::<WORD>() == self.text().last_chunk::<WORD>()),
+            length @ ..=QUAD => (from.get(..length)).is_some_and(|from| {
+                from.first_chunk::<DOUBLE>() == self.text().first_chunk::<DOUBLE>()
+                    && from.last_chunk::<DOUBLE>() == self.text().last_chunk::<DOUBLE>()
+            }),
             _ => from.starts_with(self.text()),
         }
     }

@@ -194,12 +194,21 @@ impl<'a> Values<'a> {
     /// [`UnparsedKind::Number`] where a number or a time is none.
     pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
         self.upstream(record);
-        record.ended = self.ended()?;
+        self.time(record)?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
         record.content_type = self.get(Variable::ContentType);
         record.client = self.get(Variable::Client);
         record.after_headers = self.after_headers();
+        Ok(())
+    }
+
+    /// Adds when the request ended, alone.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the time is none.
+    pub(super) fn time(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+        record.ended = self.ended()?;
         Ok(())
     }
 
@@ -233,17 +242,16 @@ impl<'a> Values<'a> {
     /// The most exact moment, with the zone from wherever it is written.
     #[inline]
     fn ended(&self) -> Result<Option<Stamp>, UnparsedKind> {
-        let local = self.read(Variable::TimeLocal, value::common)?;
-        let iso = self.read(Variable::TimeIso, value::iso8601)?;
-        let exact = self.read(Variable::Msec, value::unix_ms)?;
-        let written = local.or(iso);
-        Ok(match exact {
-            Some(unix_ms) => Some(Stamp {
-                utc_offset: written.and_then(|stamp| stamp.utc_offset),
-                ..value::without_zone(unix_ms)
-            }),
-            None => written,
-        })
+        let Some(unix_ms) = self.read(Variable::Msec, value::unix_ms)? else {
+            let local = self.read(Variable::TimeLocal, value::common)?;
+            return Ok(local.or(self.read(Variable::TimeIso, value::iso8601)?));
+        };
+        let local = self.read(Variable::TimeLocal, value::common_zone)?;
+        let zone = local.or(self.read(Variable::TimeIso, value::iso8601_zone)?);
+        Ok(Some(Stamp {
+            unix_ms,
+            utc_offset: zone,
+        }))
     }
 }
 

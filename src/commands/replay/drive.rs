@@ -29,6 +29,8 @@ pub(super) struct Drive {
     pub(super) zone: Option<i32>,
     /// Streams for which the error log's silence meant nothing.
     pub(super) unheard: Unheard,
+    /// Every line is answered, so all of each is read.
+    pub(super) is_each: bool,
 }
 
 /// When a line was written. Where the end is not logged the beginning has to do; lines stand in the order of
@@ -86,7 +88,10 @@ impl Drive {
         };
         while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
             let aside = line.ok().filter(|line| self.reader.is_aside(line));
-            let parsed = line.and_then(|line| self.reader.parse(line));
+            let parsed = line.and_then(|line| match self.is_each {
+                true => self.reader.parse(line),
+                false => self.reader.sketch(line),
+            });
             let stamp = parsed
                 .as_ref()
                 .ok()

@@ -108,6 +108,7 @@ fn replay(args: &ReplayArgs) -> Result<(), ReplayError> {
         events: Vec::new(),
         zone: None,
         unheard: Unheard::default(),
+        is_each: args.each,
     };
     let done = drive.run(&mut files);
     bar.clear();
