@@ -72,7 +72,8 @@ fn show((name, _, play): &Scene, mut stage: Stage) -> bool {
     let is_once = missing.is_empty() && twice == 0 && stage.counted.sums == stage.written;
     let parts = stage.counted.fragments;
     stage.shown.check(is_once && lost == 0 && parts == 0, || {
-        format!("{missing:?} missing, {twice} twice, {lost} bytes lost, {parts} fragments")
+        let missing = missing.len();
+        format!("{missing} lines missing, {twice} twice, {lost} bytes lost, {parts} fragments")
     });
     print(name, &stage.shown)
 }
