@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::sums::{Seen, Sums};
 
+/// More looks than are needed to read whatever is there: without a safety rule there may be no end of them.
+const LOOKS: u32 = 1000;
+
 /// What the last process is given to read all there is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -115,6 +118,11 @@ pub(crate) fn run(folder: &Path) {
     }
 }
 
+/// Looks until nothing waits; says whether that was ever so.
+pub(crate) fn look(follower: &mut Follower, counted: &mut Counted, now: Instant) -> bool {
+    (0..LOOKS).any(|_| !follower.poll(now, &mut |found| counted.take(found)))
+}
+
 /// Lets the time pass after which copies are known to be whole, and what is missing is counted as lost.
 pub(crate) fn settle(follower: &mut Follower, counted: &mut Counted) {
     let mut now = Instant::now();
@@ -122,7 +130,7 @@ pub(crate) fn settle(follower: &mut Follower, counted: &mut Counted) {
     for _ in 0..12 {
         for later in [Duration::ZERO, QUIET, GRACE] {
             now += later;
-            while follower.poll(now, &mut |found| counted.take(found)) {}
+            look(follower, counted, now);
         }
     }
 }

@@ -16,7 +16,7 @@ use holter::tasks::tail::{Follower, ROTATED_MAX, Start};
 use tempfile::TempDir;
 
 use super::copied::descriptors;
-use super::reader::Counted;
+use super::reader::{Counted, look};
 use super::run::Shown;
 use super::sums::Sums;
 use super::writer::line;
@@ -156,17 +156,10 @@ impl Stage {
 
     /// Looks until nothing waits; a follower that never is done is wrong.
     fn look(&mut self) {
-        for _ in 0..1000 {
-            if !self
-                .follower
-                .poll(self.now, &mut |found| self.counted.take(found))
-            {
-                return;
-            }
-        }
+        let is_done = look(&mut self.follower, &mut self.counted, self.now);
         let lag = self.follower.lag_bytes();
         self.shown
-            .check(false, || format!("never done: {lag} bytes to read"));
+            .check(is_done, || format!("never done: {lag} bytes to read"));
     }
 
     fn later(&mut self, by: Duration) {
