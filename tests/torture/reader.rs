@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::sums::{Seen, Sums};
 
 /// More looks than are needed to read whatever is there: without a safety rule there may be no end of them.
-const LOOKS: u32 = 1000;
+const LOOKS: u32 = 100;
 
 /// What the last process is given to read all there is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -130,7 +130,9 @@ pub(crate) fn settle(follower: &mut Follower, counted: &mut Counted) {
     for _ in 0..12 {
         for later in [Duration::ZERO, QUIET, GRACE] {
             now += later;
-            look(follower, counted, now);
+            if !look(follower, counted, now) {
+                return;
+            }
         }
     }
 }
