@@ -1,5 +1,7 @@
-//! Who holds the streams: Holter's canaries as the sidecar runs them, a plain reqwest client, or bare sockets.
+//! Who holds the streams: Holter's canaries as the sidecar runs them, a plain reqwest client, bare sockets on the same runtime,
+//! or bare sockets on no runtime at all.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use holter::tasks::http;
 use holter::tasks::pair::PairRecorder;
 use holter::tasks::record::LegRecorder;
 use holter::tasks::stream::READ_BUFFER;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -124,6 +128,19 @@ impl Counts {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// A small read is a heartbeat; of others, a MiB in all is an event.
+    fn took(&self, read: usize, bytes: &mut usize) {
+        if read < 64 {
+            self.beats.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        *bytes += read;
+        if *bytes >= 1 << 20 {
+            *bytes = 0;
+            self.large.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// As a simple exporter would: one client, reads on, counts chunks until the first error.
@@ -168,19 +185,50 @@ pub(crate) fn sockets(streams: usize, url: &str, counts: &Arc<Counts>) {
             socket.write_all(REQUEST).await.expect("a server");
             let (mut buffer, mut bytes) = (vec![0; READ_BUFFER], 0);
             while let Ok(read @ 1..) = socket.read(&mut buffer).await {
-                if read < 64 {
-                    counts.beats.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    bytes += read;
-                }
-                if bytes >= 1 << 20 {
-                    bytes = 0;
-                    counts.large.fetch_add(1, Ordering::Relaxed);
-                }
+                counts.took(read, &mut bytes);
             }
             counts.ends.fetch_add(1, Ordering::Relaxed);
         });
     }
+}
+
+/// The least that anything on this machine can do: one thread that waits in the kernel, reads, and counts as `sockets` does.
+pub(crate) fn epoll(streams: usize, url: &str, counts: &Arc<Counts>) {
+    let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let (counts, address) = (Arc::clone(counts), address.to_owned());
+    std::thread::spawn(move || {
+        let waits = epoll::create(CreateFlags::CLOEXEC).expect("an epoll");
+        let connect = |at: usize| {
+            std::thread::sleep(Duration::from_secs(1).div_f64(streams as f64));
+            let mut socket = std::net::TcpStream::connect(&address).expect("a server");
+            socket.write_all(REQUEST).expect("a server");
+            let data = EventData::new_u64(at as u64);
+            epoll::add(&waits, &socket, data, EventFlags::IN).expect("waited for");
+            Some((socket, 0))
+        };
+        let mut sockets: Vec<_> = (0..streams).map(connect).collect();
+        let (mut events, mut buffer) = (Vec::with_capacity(streams), vec![0; READ_BUFFER]);
+        loop {
+            events.clear();
+            epoll::wait(&waits, spare_capacity(&mut events), None).expect("waited");
+            for event in &events {
+                let held = usize::try_from(event.data.u64()).ok();
+                let Some(slot) = held.and_then(|at| sockets.get_mut(at)) else {
+                    continue;
+                };
+                let Some((socket, bytes)) = slot else {
+                    continue;
+                };
+                match socket.read(&mut buffer) {
+                    Ok(read @ 1..) => counts.took(read, bytes),
+                    _ => {
+                        *slot = None;
+                        counts.ends.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    });
 }
 
 /// Canaries begin at a moment of their own within a second, and so their servers beat: each heartbeat wakes a thread that

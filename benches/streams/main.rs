@@ -17,11 +17,12 @@ mod server;
 
 use std::process::Command;
 
-/// Who holds the streams, over what: `holter`, `reqwest` or `sockets`, and what [`server::Speaks`] knows.
-const ROWS: [[&str; 2]; 6] = [
+/// Who holds the streams, over what: `holter`, `reqwest`, `sockets` or `epoll`, and what [`server::Speaks`] knows.
+const ROWS: [[&str; 2]; 7] = [
     ["holter", "http/1.1"],
     ["reqwest", "http/1.1"],
     ["sockets", "http/1.1"],
+    ["epoll", "http/1.1"],
     ["holter", "http/1.1+tls"],
     ["reqwest", "http/1.1+tls"],
     ["holter", "http/2+tls"],

@@ -33,6 +33,7 @@ pub(crate) fn measure(client: &str, speaks: &str, streams: usize) {
     let hold = |streams| match client {
         "holter" => clients::holter(streams, &url, tls.clone(), &counts),
         "sockets" => clients::sockets(streams, &url, &counts),
+        "epoll" => clients::epoll(streams, &url, &counts),
         _ => clients::reqwest(streams, &url, tls.clone(), &counts),
     };
     // What a process needs once, its code above all, is no stream's.
