@@ -33,11 +33,13 @@ mod target;
 mod template;
 pub mod traefik;
 mod value;
+mod wanted;
 pub mod wrapping;
 
 pub use format_error::FormatError;
 pub use template::TemplateError;
 pub use value::unescape;
+pub use wanted::Wanted;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
 /// (`large_client_header_buffers`), so a longer line is damage or an attack.
@@ -107,17 +109,6 @@ pub enum Format {
     Envoy(envoy::Format),
     /// An application's own log.
     Rules(rules::Rules),
-}
-
-/// What is read of a line beyond what was asked for, its sessions and its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Everything.
-    All,
-    /// When it ended.
-    Time,
-    /// Nothing.
-    Nothing,
 }
 
 impl Format {
