@@ -68,7 +68,9 @@ pub(crate) fn seconds(raw: &[u8]) -> Option<Duration> {
 pub(crate) fn unix_ms(raw: &[u8]) -> Option<i64> {
     // As nginx writes it.
     if let Some((whole, [b'.', millis @ ..])) = raw.split_last_chunk::<4>() {
-        let ms = integer(whole)?.checked_mul(1000)? + integer(millis)?;
+        let ms = integer(whole)?
+            .checked_mul(1000)?
+            .checked_add(integer(millis)?)?;
         return i64::try_from(ms).ok();
     }
     i64::try_from(seconds(raw)?.as_millis()).ok()
@@ -310,6 +312,9 @@ mod tests {
         assert_eq!(iso8601(b"2026-11-20T01:59:41-08:00"), expected(-28_800));
         assert_eq!(naive(b"2026/11/20 09:59:41"), Some(1_795_168_781));
         assert_eq!(unix_ms(b"1795168781.360"), Some(1_795_168_781_360));
+        assert_eq!(unix_ms(b"1795168781.3"), Some(1_795_168_781_300));
+        // Whole seconds that fit, with milliseconds that do not any more.
+        assert_eq!(unix_ms(b"18446744073709551.999"), None);
     }
 
     #[test]
