@@ -47,11 +47,8 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let wanted = |record: &Record<'_>| match self.is_wanted(record) {
-            true => Wanted::All,
-            false => Wanted::Nothing,
-        };
         let (line, mut record) = (without_return(line), Record::default());
+        let wanted = |record: &Record<'_>| self.wanted(record, Wanted::Nothing);
         let parsed = self.format.parse_if(line, &mut record, wanted);
         self.lines += 1;
         match parsed {
@@ -98,18 +95,18 @@ impl Reader {
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
     pub fn sketch<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
-        let wanted = |record: &Record<'_>| match self.is_wanted(record) {
-            true => Wanted::All,
-            false => Wanted::Time,
-        };
         let mut record = Record::default();
+        let wanted = |record: &Record<'_>| self.wanted(record, Wanted::Time);
         let parsed = (self.format).parse_if(without_return(line), &mut record, wanted);
         parsed.map(|_| record)
     }
 
-    /// Whether more is to be known of a line than what was asked for.
-    fn is_wanted(&self, record: &Record<'_>) -> bool {
-        record.has_session() || self.rule.may_hold(record) || self.is_witness(record)
+    /// What is to be known of a line, by what was asked for; `otherwise` of an ordinary request.
+    fn wanted(&self, record: &Record<'_>, otherwise: Wanted) -> Wanted {
+        match record.has_session() || self.rule.may_hold(record) || self.is_witness(record) {
+            true => Wanted::All,
+            false => otherwise,
+        }
     }
 
     /// Takes what a line of the access log was read as: [`Reader::access`] in two steps, though that

@@ -109,12 +109,7 @@ impl<'a> Rotator<'a> {
             thread::sleep(Duration::from_millis(1));
         }
         let plain = self.old(number);
-        let text = fs::read(&plain).expect("read");
-        let to = File::create(format!("{}.gz", plain.display())).expect("created");
-        let mut gz = GzEncoder::new(to, Compression::fast());
-        gz.write_all(&text).expect("compressed");
-        gz.finish().expect("compressed");
-        fs::remove_file(plain).expect("removed");
+        compress(&plain, format!("{}.gz", plain.display()).as_ref());
     }
 
     /// Copies and truncates it.
@@ -138,6 +133,15 @@ impl<'a> Rotator<'a> {
             self.cut.torn.insert(first);
         }
     }
+}
+
+/// Puts a compressed file in the place of a plain one.
+pub(crate) fn compress(plain: &Path, to: &Path) {
+    let text = fs::read(plain).expect("read");
+    let mut gz = GzEncoder::new(File::create(to).expect("created"), Compression::fast());
+    gz.write_all(&text).expect("compressed");
+    gz.finish().expect("compressed");
+    fs::remove_file(plain).expect("removed");
 }
 
 /// Removes what a run left.

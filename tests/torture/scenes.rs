@@ -1,15 +1,13 @@
 //! What random runs bring about too seldom, or not at all: single scenes, counted as those are. Time is an argument.
 
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use holter::tail::follow::{GRACE, HELD, QUIET};
 use holter::tail::print::HEAD_MAX;
 use holter::tasks::tail::{Follower, ROTATED_MAX, Start};
@@ -17,9 +15,10 @@ use tempfile::TempDir;
 
 use super::copied::descriptors;
 use super::reader::{Counted, look};
+use super::rotator::compress;
 use super::run::Shown;
 use super::sums::Sums;
-use super::writer::line;
+use super::writer::{append, line};
 
 /// What happens, the pattern that is followed meanwhile, and how.
 type Scene = (&'static str, &'static str, fn(&mut Stage));
@@ -121,11 +120,7 @@ impl Stage {
     }
 
     fn open(&self, name: &str) -> File {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.path(name));
-        file.expect("opened")
+        append(&self.path(name))
     }
 
     /// So many lines that are next.
@@ -195,14 +190,6 @@ fn a_gz_that_waits(stage: &mut Stage) {
             .expect("written");
         stage.later(QUIET / 2);
     }
-}
-
-fn compress(plain: &Path, to: &Path) {
-    let mut gz = GzEncoder::new(File::create(to).expect("created"), Compression::fast());
-    gz.write_all(&fs::read(plain).expect("read"))
-        .expect("compressed");
-    gz.finish().expect("compressed");
-    fs::remove_file(plain).expect("removed");
 }
 
 /// The copier has read up to some place, others were read since, one at each look, and nobody saw the copy before the log is truncated.

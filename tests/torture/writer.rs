@@ -102,7 +102,8 @@ impl Writer<'_> {
     }
 }
 
-fn append(path: &Path) -> File {
+/// Opens it to be written behind what is there.
+pub(crate) fn append(path: &Path) -> File {
     let file = OpenOptions::new().append(true).create(true).open(path);
     file.expect("the log")
 }

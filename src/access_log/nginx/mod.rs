@@ -212,7 +212,10 @@ impl Format {
         values.sketch(record)?;
         match wanted(record) {
             Wanted::All => values.complete(record).map(|()| true),
-            Wanted::Time => values.time(record).map(|()| false),
+            Wanted::Time => {
+                record.ended = values.ended()?;
+                Ok(false)
+            }
             Wanted::Nothing => Ok(false),
         }
     }

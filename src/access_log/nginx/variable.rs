@@ -194,21 +194,12 @@ impl<'a> Values<'a> {
     /// [`UnparsedKind::Number`] where a number or a time is none.
     pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
         self.upstream(record);
-        self.time(record)?;
+        record.ended = self.ended()?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
         record.content_type = self.get(Variable::ContentType);
         record.client = self.get(Variable::Client);
         record.after_headers = self.after_headers();
-        Ok(())
-    }
-
-    /// Adds when the request ended, alone.
-    ///
-    /// # Errors
-    /// [`UnparsedKind::Number`] where the time is none.
-    pub(super) fn time(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
-        record.ended = self.ended()?;
         Ok(())
     }
 
@@ -239,9 +230,12 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The most exact moment, with the zone from wherever it is written.
+    /// When the request ended: the most exact moment, with the zone from wherever it is written.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the time is none.
     #[inline]
-    fn ended(&self) -> Result<Option<Stamp>, UnparsedKind> {
+    pub(super) fn ended(&self) -> Result<Option<Stamp>, UnparsedKind> {
         let Some(unix_ms) = self.read(Variable::Msec, value::unix_ms)? else {
             let local = self.read(Variable::TimeLocal, value::common)?;
             return Ok(local.or(self.read(Variable::TimeIso, value::iso8601)?));
