@@ -31,6 +31,7 @@ mod search;
 pub mod streams;
 mod target;
 mod template;
+mod times;
 pub mod traefik;
 mod value;
 mod wanted;
@@ -38,6 +39,7 @@ pub mod wrapping;
 
 pub use format_error::FormatError;
 pub use template::TemplateError;
+use times::Times;
 pub use value::unescape;
 pub use wanted::Wanted;
 
@@ -194,14 +196,15 @@ impl Format {
     /// # Errors
     /// The kind of damage, to be counted.
     #[inline]
-    pub fn parse_if<'a>(
+    pub(crate) fn parse_if<'a>(
         &self,
         line: &'a [u8],
         record: &mut Record<'a>,
-        wanted: impl FnOnce(&Record<'a>) -> Wanted,
+        times: &mut Times,
+        wanted: impl Fn(&Record<'a>) -> Wanted,
     ) -> Result<bool, UnparsedKind> {
         if let Self::Nginx(format) = self {
-            return format.parse_if(line, record, wanted);
+            return format.parse_if(line, record, times, wanted);
         }
         *record = self.parse(line)?;
         Ok(true)

@@ -12,6 +12,7 @@ use super::event::{Closed, Event, LineKind};
 use super::joiner::{self, Joiner};
 use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
+use super::times::Times;
 use super::{Format, Record, UnparsedKind, Wanted, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
@@ -27,6 +28,7 @@ pub struct Reader {
     sessions: Table,
     ended: Ended,
     lines: u64,
+    times: Times,
 }
 
 impl Reader {
@@ -39,6 +41,7 @@ impl Reader {
             sessions,
             ended: Ended::default(),
             lines: 0,
+            times: Times::default(),
         }
     }
 
@@ -47,16 +50,9 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let (line, mut record) = (without_return(line), Record::default());
-        let wanted = |record: &Record<'_>| self.wanted(record, Wanted::Nothing);
-        let parsed = self.format.parse_if(line, &mut record, wanted);
-        self.lines += 1;
-        match parsed {
-            Ok(true) => self.take(now, &record, out),
-            Ok(false) if record.user_agent.is_some_and(is_own) => LineKind::Ignored,
-            Ok(false) => LineKind::Request,
-            Err(kind) => unparsed(kind, out),
-        }
+        let mut record = Record::default();
+        let read = self.read(line, &mut record, Wanted::Nothing);
+        self.record(now, &record, read, out)
     }
 
     /// Lines of the access log taken so far: the number of the newest.
@@ -90,37 +86,44 @@ impl Reader {
         self.format.parse(without_return(line))
     }
 
-    /// The same, but of an ordinary request only what it asked for, its status and its time.
+    /// The same into an empty record; `false` where the line is an ordinary request's, of which no more is read
+    /// than what it asked for, its status, and what is wanted `otherwise`.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
-    pub fn sketch<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
-        let mut record = Record::default();
-        let wanted = |record: &Record<'_>| self.wanted(record, Wanted::Time);
-        let parsed = (self.format).parse_if(without_return(line), &mut record, wanted);
-        parsed.map(|_| record)
-    }
-
-    /// What is to be known of a line, by what was asked for; `otherwise` of an ordinary request.
-    fn wanted(&self, record: &Record<'_>, otherwise: Wanted) -> Wanted {
-        match record.has_session() || self.rule.may_hold(record) || self.is_witness(record) {
+    #[inline]
+    pub fn read<'a>(
+        &mut self,
+        line: &'a [u8],
+        record: &mut Record<'a>,
+        otherwise: Wanted,
+    ) -> Result<bool, UnparsedKind> {
+        let (rule, sessions) = (&self.rule, &self.sessions);
+        let wanted = |record: &Record<'_>| match record.has_session()
+            || rule.may_hold(record)
+            || is_witness(record, sessions)
+        {
             true => Wanted::All,
             false => otherwise,
-        }
+        };
+        let line = without_return(line);
+        (self.format).parse_if(line, record, &mut self.times, wanted)
     }
 
-    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps, though that
-    /// does not read the times of an ordinary request.
+    /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
     pub fn record(
         &mut self,
         now: Instant,
-        parsed: &Result<Record<'_>, UnparsedKind>,
+        record: &Record<'_>,
+        read: Result<bool, UnparsedKind>,
         out: &mut Vec<Event>,
     ) -> LineKind {
         self.lines += 1;
-        match parsed {
-            Ok(record) => self.take(now, record, out),
-            Err(kind) => unparsed(*kind, out),
+        match read {
+            Ok(true) => self.take(now, record, out),
+            Ok(false) if record.user_agent.is_some_and(is_own) => LineKind::Ignored,
+            Ok(false) => LineKind::Request,
+            Err(kind) => unparsed(kind, out),
         }
     }
 
@@ -135,7 +138,7 @@ impl Reader {
         let is_own = (record.user_agent).is_some_and(is_own);
         if record.has_session() && !is_own {
             self.session(now, record, out);
-        } else if self.is_witness(record) {
+        } else if is_witness(record, &self.sessions) {
             self.sessions.note(now, &request(self.lines, record));
             self.late_verdicts(out);
         }
@@ -151,12 +154,6 @@ impl Reader {
         }
         self.join.stream(now, self.lines, record, out);
         LineKind::Stream
-    }
-
-    /// Whether a line without a session tells something of others': a failure does, and whatever shows
-    /// that an upstream answers while somebody waits for that.
-    fn is_witness(&self, record: &Record<'_>) -> bool {
-        record.retried || matches!(record.status, Some(502..=504)) || self.sessions.waits()
     }
 
     /// Looks at a request's session.
@@ -260,6 +257,12 @@ pub struct Held {
 fn unparsed(kind: UnparsedKind, out: &mut Vec<Event>) -> LineKind {
     out.push(Event::Unparsed(kind));
     LineKind::Unparsed
+}
+
+/// Whether a line without a session tells something of others': a failure does, and whatever shows
+/// that an upstream answers while somebody waits for that.
+fn is_witness(record: &Record<'_>, sessions: &Table) -> bool {
+    record.retried || matches!(record.status, Some(502..=504)) || sessions.waits()
 }
 
 /// Whether this is how Holter's own canaries name themselves.

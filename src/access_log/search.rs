@@ -1,51 +1,156 @@
 //! Short searches: where a byte stands in a value or not far behind it.
 //!
 //! What is looked for in a log line is a few bytes away nearly always, nearer than `memchr` takes to
-//! begin. It knows words of bytes and no log.
+//! begin. It knows blocks of bytes and no log.
+
+use wide::u8x16;
 
 /// Bytes that are looked at together.
-const WORD: usize = 8;
+const BLOCK: usize = 16;
 
-/// The first place of a byte. Most values are shorter than a word: that one is looked at in place, the
+/// From here on the longer vectors of `memchr` pay for their beginning.
+const FAR: usize = 8 * BLOCK;
+
+/// Bytes whose places fit a word, a bit each.
+const ROW: usize = 64;
+
+/// The first place of a byte. Most values are shorter than a block: that one is looked at in place, the
 /// rest by a call.
 #[inline(always)]
 pub(crate) fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
-    match bytes
-        .first_chunk::<WORD>()
-        .and_then(|word| first_in(byte, word))
-    {
-        None => farther(byte, bytes),
-        near => near,
-    }
+    let near = (bytes.first_chunk()).and_then(|block| first_of(places(byte, block)));
+    near.or_else(|| farther(byte, bytes))
 }
 
-/// The same where the first word, if there is a whole one, does not have it.
+/// The same where the first block, if there is a whole one, does not have it.
 #[inline(never)]
 fn farther(byte: u8, bytes: &[u8]) -> Option<usize> {
-    let Some((_, rest)) = bytes.split_first_chunk::<WORD>() else {
-        return bytes.iter().position(|other| *other == byte);
+    let Some(last) = bytes.last_chunk() else {
+        return first_of(short(byte, bytes));
     };
-    let Some(second) = rest.first_chunk::<WORD>() else {
-        // The last word overlaps the first, which does not have it.
-        let at = first_in(byte, bytes.last_chunk::<WORD>()?)?;
-        return Some(rest.len() + at);
-    };
-    if let Some(at) = first_in(byte, second) {
-        return Some(WORD + at);
+    let mut at = BLOCK;
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = places(byte, block);
+        if found != 0 {
+            return first_of(found).map(|more| at + more);
+        }
+        at += BLOCK;
+        if at >= FAR {
+            return memchr::memchr(byte, bytes.get(at..)?).map(|more| at + more);
+        }
     }
-    // Farther away, vectors pay for their beginning.
-    memchr::memchr(byte, rest.get(WORD..)?).map(|at| 2 * WORD + at)
+    // It overlaps those before, which do not have the byte.
+    first_of(places(byte, last)).map(|at| bytes.len() - BLOCK + at)
 }
 
-/// A word with the byte wanted at a place has a zero there once each byte is XORed with it, and the
-/// lowest zero byte of a word is found by Mycroft's subtraction.
+/// The lowest bit's number.
+fn first_of(places: u32) -> Option<usize> {
+    (places != 0).then(|| places.trailing_zeros() as usize)
+}
+
+/// Where a byte stands in less than a block. Halves that overlap cost less than to go byte by byte, for how many
+/// there are is hard to foretell.
+fn short(byte: u8, bytes: &[u8]) -> u32 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        let found = places_in_word(byte, u64::from_le_bytes(*first));
+        return found | places_in_word(byte, u64::from_le_bytes(*last)) << (bytes.len() - 8);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let word = |half: &[u8; 4]| u64::from(u32::from_le_bytes(*half));
+        let found = places_in_word(byte, word(first)) & 0xf;
+        return found | (places_in_word(byte, word(last)) & 0xf) << (bytes.len() - 4);
+    }
+    let same = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, other)| **other == byte);
+    same.fold(0, |all, (at, _)| all | 1 << at)
+}
+
+/// The same in the eight bytes of a word.
+fn places_in_word(byte: u8, word: u64) -> u32 {
+    places(byte, &u128::from(word).to_le_bytes()) & 0xff
+}
+
+/// Where a byte stands in a block: a bit for each place, the first the lowest.
 #[inline(always)]
-fn first_in(byte: u8, word: &[u8; WORD]) -> Option<usize> {
-    const LOW: u64 = u64::from_ne_bytes([0x01; WORD]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; WORD]);
-    let other = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
-    let zero = other.wrapping_sub(LOW) & !other & HIGH;
-    (zero != 0).then(|| (zero.trailing_zeros() / u8::BITS) as usize)
+fn places(byte: u8, block: &[u8; BLOCK]) -> u32 {
+    let same = u8x16::new(*block).simd_eq(u8x16::splat(byte));
+    same.to_bitmask()
+}
+
+/// Most places that are noted.
+pub(crate) const MAX_PLACES: usize = 128;
+
+/// The places of one byte in a text.
+pub(crate) struct Places([u16; MAX_PLACES]);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self([0; MAX_PLACES])
+    }
+}
+
+impl Places {
+    /// Notes those of this byte, if it stands in the text just so often: at most [`MAX_PLACES`] times, in the
+    /// first 64 KiB.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, byte: u8, text: &[u8], count: usize) -> Option<()> {
+        let wanted = self.0.get_mut(..count)?;
+        let (mut known, mut from) = (0, 0);
+        while from < text.len() {
+            let mut found = row(byte, text, from);
+            while found != 0 {
+                let place = from + found.trailing_zeros() as usize;
+                *wanted.get_mut(known)? = u16::try_from(place).ok()?;
+                known += 1;
+                found &= found - 1;
+            }
+            from += ROW;
+        }
+        (known == count).then_some(())
+    }
+
+    /// The place of this number, from 0; the text's begin if there is none.
+    #[inline(always)]
+    pub(crate) fn at(&self, number: usize) -> usize {
+        self.0.get(number).copied().unwrap_or_default().into()
+    }
+}
+
+/// The places of a byte in the row that begins here: a bit each, the first the lowest.
+#[inline(always)]
+fn row(byte: u8, text: &[u8], from: usize) -> u64 {
+    let rest = text.get(from..).unwrap_or_default();
+    if let Some(row) = rest.first_chunk::<ROW>() {
+        return places_in_row(byte, row);
+    }
+    let missing = ROW - rest.len();
+    match text.last_chunk::<ROW>() {
+        // The last row overlaps those before: their places are shifted out.
+        Some(row) => (places_in_row(byte, row))
+            .checked_shr(u32::try_from(missing).unwrap_or(u32::MAX))
+            .unwrap_or(0),
+        None => short_row(byte, rest),
+    }
+}
+
+#[inline(always)]
+fn places_in_row(byte: u8, row: &[u8; ROW]) -> u64 {
+    let (blocks, _) = row.as_chunks::<BLOCK>();
+    let bits = |(number, block)| u64::from(places(byte, block)) << (number * BLOCK);
+    blocks
+        .iter()
+        .enumerate()
+        .map(bits)
+        .fold(0, |all, bits| all | bits)
+}
+
+/// The same of a text that has no whole row.
+#[inline(never)]
+fn short_row(byte: u8, rest: &[u8]) -> u64 {
+    let same = rest.iter().enumerate().filter(|(_, other)| **other == byte);
+    same.fold(0, |all, (at, _)| all | 1 << at)
 }
 
 /// What stands before and after the first place of a byte.
@@ -70,6 +175,23 @@ mod tests {
             prop_assert_eq!(position(byte, &bytes), expected);
             let halves = expected.map(|at| (&bytes[..at], &bytes[at + 1..]));
             prop_assert_eq!(split_once(byte, &bytes), halves);
+        }
+
+        #[test]
+        fn places_are_all_there_are(
+            bytes in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(b'"')], 0..600),
+            more in 1..3usize,
+        ) {
+            let at = |(at, byte): (usize, &u8)| (*byte == b'"').then_some(at);
+            let expected: Vec<_> = bytes.iter().enumerate().filter_map(at).collect();
+            let count = expected.len();
+            let mut places = Places::default();
+            let found = places.find(b'"', &bytes, count);
+            prop_assert_eq!(found.is_some(), count <= MAX_PLACES);
+            let found: Vec<_> = (0..count).map(|number| places.at(number)).collect();
+            prop_assert!(count > MAX_PLACES || found == expected);
+            prop_assert!(places.find(b'"', &bytes, count + more).is_none());
+            prop_assert!(count == 0 || places.find(b'"', &bytes, count - 1).is_none());
         }
 
         #[test]

@@ -26,8 +26,18 @@ pub(super) struct Cut {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) variable: Variable,
-    shape: Shape,
-    until: Until,
+    pub(super) shape: Shape,
+    pub(super) until: Until,
+}
+
+impl Step {
+    /// The same before another text.
+    pub(super) fn before(&self, until: &[u8]) -> Self {
+        Self {
+            until: Until::new(until.into()),
+            ..*self
+        }
+    }
 }
 
 impl Cut {
@@ -55,6 +65,28 @@ impl Cut {
         Self::new("", &[Named { name, until }], false)
     }
 
+    /// The text before the first variable.
+    pub(super) fn prefix(&self) -> &Until {
+        &self.prefix
+    }
+
+    /// The variables, and the text after each.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// A part of the text: of an object, as far as a member's own end is in it.
+    pub(super) fn part(&self, prefix: &[u8], steps: Vec<Step>) -> Self {
+        let ends = steps
+            .last()
+            .is_some_and(|last| !last.until.text().is_empty());
+        Self {
+            prefix: Until::new(prefix.into()),
+            steps: steps.into(),
+            is_json: self.is_json && ends,
+        }
+    }
+
     /// The variables.
     pub(super) fn variables(&self) -> impl Iterator<Item = Variable> {
         self.steps.iter().map(|step| step.variable)
@@ -73,22 +105,33 @@ impl Cut {
 
     /// Cuts a text into its values; `None` if it does not have this shape.
     pub(super) fn values<'a>(&self, text: &'a [u8], values: &mut Values<'a>) -> Option<()> {
-        let mut rest = self.prefix.strip(text)?;
+        self.values_between(text, 0, text.len(), values)
+    }
+
+    /// The same from one place of a line to another. What lies behind is looked at, which is quicker than to mind
+    /// where the text ends, but for the last value nothing is found there.
+    pub(super) fn values_between<'a>(
+        &self,
+        line: &'a [u8],
+        from: usize,
+        to: usize,
+        values: &mut Values<'a>,
+    ) -> Option<()> {
+        let mut rest = self.prefix.strip(line.get(from..)?)?;
         let (last, steps) = self.steps.split_last()?;
         for step in steps {
             let end = step.until.end(rest, step.shape)?;
-            if step.variable != Variable::Other {
-                values.set(step.variable, rest.get(..end)?);
-            }
+            values.set(step.variable, rest.get(..end)?);
             rest = rest.get(end + step.until.text().len()..)?;
         }
+        let length = to.checked_sub(line.len() - rest.len())?;
         let end = match self.is_json {
             true => last.until.end(rest, last.shape)?,
-            false => rest.len().checked_sub(last.until.text().len())?,
+            false => length.checked_sub(last.until.text().len())?,
         };
         let behind = last.until.strip(rest.get(end..)?)?;
         values.set(last.variable, rest.get(..end)?);
-        behind.is_empty().then_some(())
+        (line.len() - behind.len() == to).then_some(())
     }
 }
 

@@ -9,6 +9,7 @@ mod directive;
 pub mod error;
 mod format_error;
 pub(super) mod join;
+mod quick;
 pub mod reason;
 pub(super) mod scan;
 mod variable;
@@ -16,10 +17,13 @@ mod variable;
 pub use format_error::{FormatError, Problem};
 
 use super::keyed::{Keys, Name};
+use super::search::Places;
+use super::times::Times;
 use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, Wanted, damage};
 use crate::label::label;
 use cut::{Cut, Named};
 use directive::Letter;
+use quick::Quick;
 use variable::{Values, Variable};
 
 /// Formats known by name.
@@ -65,6 +69,8 @@ const KEYS: [(&str, &str); 18] = [
 pub struct Format {
     /// The whole line, as written.
     line: Cut,
+    /// The same, as most lines can be read.
+    quick: Option<Quick>,
     /// The same by key, if the line is a JSON object.
     keys: Option<Keys<Cut>>,
     missing: Box<[Missing]>,
@@ -168,9 +174,12 @@ impl Format {
             members.extend(known_keys());
         }
         let of_request = |cut: &Cut| cut.has(Variable::Request) || cut.has(Variable::Method);
+        let missing = missing(&line);
+        let line = line.without_redundant();
         Ok(Self {
-            missing: missing(&line),
-            line: line.without_redundant(),
+            missing,
+            quick: Quick::of(&line),
+            line,
             keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
         })
     }
@@ -186,7 +195,7 @@ impl Format {
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         let mut record = Record::default();
-        self.parse_if(line, &mut record, |_| Wanted::All)?;
+        self.parse_if(line, &mut record, &mut Times::default(), |_| Wanted::All)?;
         Ok(record)
     }
 
@@ -196,27 +205,58 @@ impl Format {
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
     #[inline]
-    pub fn parse_if<'a>(
+    pub(super) fn parse_if<'a>(
         &self,
         line: &'a [u8],
         record: &mut Record<'a>,
-        wanted: impl FnOnce(&Record<'a>) -> Wanted,
+        times: &mut Times,
+        wanted: impl Fn(&Record<'a>) -> Wanted,
     ) -> Result<bool, UnparsedKind> {
         if line.len() > MAX_LINE {
             return Err(UnparsedKind::TooLong);
+        }
+        if let Some(read) = self.read_quickly(line, record, times, &wanted) {
+            return read;
         }
         let mut values = Values::default();
         if (self.line.values(line, &mut values)).is_none() {
             values = self.by_key(line)?;
         }
+        *record = Record::default();
         values.sketch(record)?;
         match wanted(record) {
-            Wanted::All => values.complete(record).map(|()| true),
-            Wanted::Time => {
-                record.ended = values.ended()?;
-                Ok(false)
-            }
+            Wanted::All => values.complete(record, times).map(|()| true),
+            Wanted::Time => values.ended(times).map(|ended| {
+                record.ended = ended;
+                false
+            }),
             Wanted::Nothing => Ok(false),
+        }
+    }
+
+    /// The same for most lines; `None` where a line is none of these.
+    #[inline(always)]
+    fn read_quickly<'a>(
+        &self,
+        line: &'a [u8],
+        record: &mut Record<'a>,
+        times: &mut Times,
+        wanted: impl Fn(&Record<'a>) -> Wanted,
+    ) -> Option<Result<bool, UnparsedKind>> {
+        let quick = self.quick.as_ref()?;
+        let (mut places, mut values) = (Places::default(), Values::default());
+        quick.sketch(line, &mut places, &mut values)?;
+        values.sketch(record).ok()?;
+        match wanted(record) {
+            Wanted::All => {
+                quick.rest(line, &places, &mut values)?;
+                Some(values.complete(record, times).map(|()| true))
+            }
+            Wanted::Time => {
+                record.ended = values.ended(times).ok()?;
+                Some(Ok(false))
+            }
+            Wanted::Nothing => Some(Ok(false)),
         }
     }
 

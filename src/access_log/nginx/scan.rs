@@ -23,7 +23,7 @@ pub(in crate::access_log) enum Shape {
 }
 
 /// The length of `$time_local`: `20/Nov/2026:09:59:41 +0000`.
-const TIME_LENGTH: usize = 26;
+pub(super) const TIME_LENGTH: usize = 26;
 
 impl Shape {
     /// How the value of a variable ends before this text.

@@ -216,8 +216,8 @@ fn an_object_is_read_by_its_keys() {
 fn what_is_not_wanted_is_not_read() {
     let format = compile("$msec \"$request\" $status");
     let line = b"x \"GET /mcp HTTP/1.1\" 200";
-    let mut sketch = Record::default();
-    let wanted = format.parse_if(line, &mut sketch, |_| Wanted::Nothing);
+    let (mut sketch, mut times) = (Record::default(), Times::default());
+    let wanted = format.parse_if(line, &mut sketch, &mut times, |_| Wanted::Nothing);
     assert_eq!(wanted, Ok(false));
     assert_eq!(
         (sketch.path, sketch.status),
@@ -225,16 +225,16 @@ fn what_is_not_wanted_is_not_read() {
     );
     assert_eq!(sketch.ended, None);
     let timed = b"1795168781.360 \"GET / HTTP/1.1\" 200";
-    let wanted = format.parse_if(timed, &mut sketch, |_| Wanted::Time);
+    let wanted = format.parse_if(timed, &mut sketch, &mut times, |_| Wanted::Time);
     assert_eq!(wanted, Ok(false));
     assert_eq!(sketch.ended.map(|at| at.unix_ms), Some(1_795_168_781_360));
     let wanted = |record: &Record<'_>| match record.path == Some(b"/mcp") {
         true => Wanted::All,
         false => Wanted::Nothing,
     };
-    let whole = format.parse_if(line, &mut Record::default(), wanted);
+    let whole = format.parse_if(line, &mut Record::default(), &mut times, wanted);
     assert_eq!(whole, Err(UnparsedKind::Number));
-    let damaged = format.parse_if(b"x", &mut Record::default(), |_| Wanted::Nothing);
+    let damaged = format.parse_if(b"x", &mut sketch, &mut times, |_| Wanted::Nothing);
     assert_eq!(damaged, Err(UnparsedKind::Format));
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cut::Step;
 use crate::access_log::search;
 use crate::access_log::target::{read_query, read_request, read_target};
+use crate::access_log::times::Times;
 use crate::access_log::{Record, Stamp, UnparsedKind, value};
 
 /// A variable that fills a field.
@@ -110,16 +111,34 @@ impl Variable {
         matches!(self, Self::TimeLocal | Self::TimeIso | Self::Msec)
     }
 
-    /// How many there are, with [`Variable::Other`].
-    const COUNT: usize = Self::Other as usize + 1;
+    /// Whether [`Values::sketch`] or [`Values::ended`] reads it.
+    pub(super) fn is_sketch(self) -> bool {
+        let sketched = [
+            Self::Method,
+            Self::Request,
+            Self::RequestUri,
+            Self::Uri,
+            Self::Args,
+            Self::Status,
+            Self::Upstream,
+            Self::SessionSent,
+            Self::SessionMinted,
+            Self::SessionQuery,
+            Self::UserAgent,
+        ];
+        self.is_time() || sketched.contains(&self)
+    }
+
+    /// How many there are, without [`Variable::Other`].
+    const COUNT: usize = Self::Other as usize;
 }
 
 /// A line cut into its variables' values, as they are written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Values<'a>([Option<&'a [u8]>; Variable::COUNT]);
 
 impl<'a> Values<'a> {
-    /// Takes a value; of several for one variable the last that says something wins.
+    /// Takes a value, unless it is another's; of several for one variable the last that says something wins.
     #[inline]
     pub(super) fn set(&mut self, variable: Variable, raw: &'a [u8]) {
         if let Some(value) = self.0.get_mut(variable as usize)
@@ -167,7 +186,6 @@ impl<'a> Values<'a> {
         record.session_minted = self.get(Variable::SessionMinted);
         record.session_query = self.get(Variable::SessionQuery);
         record.user_agent = self.get(Variable::UserAgent);
-        record.mcp_method = self.get(Variable::McpMethod);
         self.target(record);
         record.status = self.read(Variable::Status, status)?;
         let upstreams = self.raw(Variable::Upstream);
@@ -192,11 +210,16 @@ impl<'a> Values<'a> {
     ///
     /// # Errors
     /// [`UnparsedKind::Number`] where a number or a time is none.
-    pub(super) fn complete(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
+    pub(super) fn complete(
+        &self,
+        record: &mut Record<'a>,
+        times: &mut Times,
+    ) -> Result<(), UnparsedKind> {
         self.upstream(record);
-        record.ended = self.ended()?;
+        record.ended = self.ended(times)?;
         record.duration = self.read(Variable::Duration, value::seconds)?;
         record.connection = self.read(Variable::Connection, value::integer)?;
+        record.mcp_method = self.get(Variable::McpMethod);
         record.content_type = self.get(Variable::ContentType);
         record.client = self.get(Variable::Client);
         record.after_headers = self.after_headers();
@@ -235,10 +258,13 @@ impl<'a> Values<'a> {
     /// # Errors
     /// [`UnparsedKind::Number`] where the time is none.
     #[inline]
-    pub(super) fn ended(&self) -> Result<Option<Stamp>, UnparsedKind> {
+    pub(super) fn ended(&self, times: &mut Times) -> Result<Option<Stamp>, UnparsedKind> {
         let Some(unix_ms) = self.read(Variable::Msec, value::unix_ms)? else {
-            let local = self.read(Variable::TimeLocal, value::common)?;
-            return Ok(local.or(self.read(Variable::TimeIso, value::iso8601)?));
+            let local = self.read(Variable::TimeLocal, |raw| times.read(raw, value::common))?;
+            return match local {
+                Some(_) => Ok(local),
+                None => self.read(Variable::TimeIso, |raw| times.read(raw, value::iso8601)),
+            };
         };
         let local = self.read(Variable::TimeLocal, value::common_zone)?;
         let zone = local.or(self.read(Variable::TimeIso, value::iso8601_zone)?);

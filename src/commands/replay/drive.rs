@@ -12,7 +12,7 @@ use super::errors::ErrorFiles;
 use super::recorder::{Line, Recorder};
 use crate::access_log::event::{Event, LineKind};
 use crate::access_log::reader::Reader;
-use crate::access_log::{Record, Stamp, UnparsedKind, Written};
+use crate::access_log::{Record, Stamp, UnparsedKind, Wanted, Written};
 use crate::replay::gaps::{Unheard, Why};
 use crate::replay::tally::Log;
 use crate::replay::times::Clock;
@@ -50,7 +50,9 @@ struct Looked<'a> {
     /// When it was written; a line without a time goes with the one before.
     time: Option<i64>,
     stamp: Option<Stamp>,
-    parsed: &'a Result<Record<'a>, UnparsedKind>,
+    record: &'a Record<'a>,
+    /// Whether all of it was read that there is, or what is wrong with the line.
+    read: Result<bool, UnparsedKind>,
     /// The line itself, where it belongs to the second log.
     aside: Option<&'a [u8]>,
 }
@@ -86,17 +88,18 @@ impl Drive {
         else {
             return Ok(());
         };
+        let otherwise = match self.is_each {
+            true => Wanted::All,
+            false => Wanted::Time,
+        };
         while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
             let aside = line.ok().filter(|line| self.reader.is_aside(line));
-            let parsed = line.and_then(|line| match self.is_each {
-                true => self.reader.parse(line),
-                false => self.reader.sketch(line),
-            });
-            let stamp = parsed
-                .as_ref()
-                .ok()
-                .and_then(|record| moment(record, *head));
-            let stamp = aside.map_or(stamp, |line| self.stamp(line));
+            let mut record = Record::default();
+            let read = line.and_then(|line| self.reader.read(line, &mut record, otherwise));
+            let stamp = match aside {
+                Some(line) => self.stamp(line),
+                None => read.ok().and_then(|_| moment(&record, *head)),
+            };
             *head = stamp.map_or(*head, |stamp| Some(stamp.unix_ms));
             if limit.is_passed_by(*head) {
                 return Ok(());
@@ -107,7 +110,8 @@ impl Drive {
                 place: (at, *number),
                 time: *head,
                 stamp,
-                parsed: &parsed,
+                record: &record,
+                read,
                 aside,
             })?;
             lines.take();
@@ -135,7 +139,7 @@ impl Drive {
         self.reader.tick(now, &mut self.events);
         let kind = match line.aside {
             Some(line) => self.reader.aside(now, line, &mut self.events),
-            None => self.reader.record(now, line.parsed, &mut self.events),
+            None => (self.reader).record(now, line.record, line.read, &mut self.events),
         };
         if kind == LineKind::Stream {
             self.unheard.add(unheard);
@@ -145,7 +149,7 @@ impl Drive {
             place: line.place,
             time: line.time,
             kind,
-            record: line.parsed.as_ref().ok().filter(|_| line.aside.is_none()),
+            record: (line.read.is_ok() && line.aside.is_none()).then_some(line.record),
         };
         self.recorder.access(&told, &self.events);
         if self.recorder.is_full() {

@@ -99,7 +99,15 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    #[inline(always)]
     fn drop_nuls(&mut self) {
+        if self.buffer.get(self.start) == Some(&0) {
+            self.drop_run_of_nuls();
+        }
+    }
+
+    #[cold]
+    fn drop_run_of_nuls(&mut self) {
         let held = held(&self.buffer, self.start, self.end);
         let run = held.iter().take_while(|byte| **byte == 0).count();
         self.nuls += run as u64;

@@ -1,0 +1,332 @@
+//! The values that tell an ordinary request, taken out of its line by counting quotes; the others only where the
+//! line is to be read whole.
+//!
+//! Where a line has as many quotes as its format's text, none of its values has one, so that each quote stands where
+//! the format has it: what lies between two of them is found without a look at anything else. Other lines (a client
+//! wrote quotes, a JSON object has its members in another order, damage) are cut from the front, by [`Cut`]; where
+//! both find values they find the same.
+
+use super::cut::{Cut, Step};
+use super::scan::{Shape, TIME_LENGTH, Until};
+use super::variable::{Values, Variable};
+use crate::access_log::search::{MAX_PLACES, Places};
+
+/// A format's text, cut at its quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Quick {
+    /// How many quotes there are.
+    quotes: usize,
+    /// What tells a request, and when it was.
+    sketch: Box<[Run]>,
+    /// All else.
+    rest: Box<[Run]>,
+    /// The text from the last value's quote on, and the number of that quote.
+    tail: Option<(usize, Until)>,
+}
+
+/// Values that no quote parts from each other: mostly one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    /// The text before them, up to the last quote in it.
+    before: Until,
+    /// How many quotes the line has by then.
+    quotes: usize,
+    /// Whether the line ends behind them, and not the next quote.
+    is_last: bool,
+    between: Between,
+}
+
+/// What of the text between two quotes is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Between {
+    /// It is a value.
+    Value(Variable),
+    /// The value between the text at its begin and another text, or with that all of it.
+    First(Until, Step, Extent),
+    /// The value of so many bytes between another text and the text at its end.
+    Last(Until, usize, Variable, Until),
+    /// All values.
+    All(Cut),
+}
+
+/// How far a text goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// To where it is read.
+    Whole,
+    /// Farther.
+    Part,
+}
+
+impl Quick {
+    /// A line's text; `None` if it has no quotes, or too many.
+    pub(super) fn of(line: &Cut) -> Option<Self> {
+        let (mut before, mut own) = (line.prefix().text(), Vec::new());
+        let (mut runs, mut quotes) = (Vec::new(), 0);
+        for step in line.steps() {
+            let until = step.until.text();
+            let head = until.split(|byte| *byte == b'"').next()?;
+            own.push(step.before(head));
+            if head.len() < until.len() {
+                let own = std::mem::take(&mut own);
+                runs.push(Run::new(before, &mut quotes, own, line));
+                before = until.get(head.len()..)?;
+            }
+        }
+        let tail = match own.is_empty() {
+            true => Some((quotes, Until::new(before.into()))),
+            false => {
+                runs.push(Run::new(before, &mut quotes, own, line).last());
+                None
+            }
+        };
+        quotes += tail.as_ref().map_or(0, |(_, tail)| count(tail.text()));
+        (1..=MAX_PLACES).contains(&quotes).then(|| Self {
+            quotes,
+            sketch: runs.iter().filter_map(Run::sketch).collect(),
+            rest: runs.iter().filter(|run| run.has_more()).cloned().collect(),
+            tail,
+        })
+    }
+
+    /// Takes the values that tell a request, and notes where the line's quotes are, for the other ones. `None` if
+    /// the line cannot be read so; it need not be damaged.
+    #[inline]
+    pub(super) fn sketch<'a>(
+        &self,
+        line: &'a [u8],
+        places: &mut Places,
+        values: &mut Values<'a>,
+    ) -> Option<()> {
+        places.find(b'"', line, self.quotes)?;
+        read(&self.sketch, line, places, values)
+    }
+
+    /// Takes the other values, and looks at all of the line's text.
+    pub(super) fn rest<'a>(
+        &self,
+        line: &'a [u8],
+        places: &Places,
+        values: &mut Values<'a>,
+    ) -> Option<()> {
+        read(&self.rest, line, places, values)?;
+        match &self.tail {
+            None => Some(()),
+            Some((quote, tail)) => (line.get(places.at(*quote)..)? == tail.text()).then_some(()),
+        }
+    }
+}
+
+#[inline(always)]
+fn read<'a>(runs: &[Run], line: &'a [u8], places: &Places, values: &mut Values<'a>) -> Option<()> {
+    for run in runs {
+        let from = match run.quotes {
+            0 => 0,
+            quotes => places.at(quotes - 1) + 1,
+        };
+        let to = match run.is_last {
+            true => line.len(),
+            false => places.at(run.quotes),
+        };
+        let begin = from.checked_sub(run.before.text().len())?;
+        let rest = run.before.strip(line.get(begin..)?)?;
+        let length = to.checked_sub(from)?;
+        match &run.between {
+            Between::Value(variable) => values.set(*variable, rest.get(..length)?),
+            Between::First(head, step, extent) => {
+                let value = head.strip(rest)?;
+                let end = step.until.end(value, step.shape)?;
+                values.set(step.variable, value.get(..end)?);
+                let read = head.text().len() + end + step.until.text().len();
+                if *extent == Extent::Whole && read != length {
+                    return None;
+                }
+            }
+            Between::Last(head, size, variable, until) => {
+                let begin = length.checked_sub(head.text().len() + size + until.text().len())?;
+                let rest = head.strip(rest.get(begin..)?)?;
+                let (value, behind) = rest.split_at_checked(*size)?;
+                until.strip(behind)?;
+                values.set(*variable, value);
+            }
+            Between::All(cut) => cut.values_between(line, from, to, values)?,
+        }
+    }
+    Some(())
+}
+
+impl Run {
+    /// Values and the text before them, of which the part behind its last quote is theirs.
+    fn new(before: &[u8], quotes: &mut usize, own: Vec<Step>, line: &Cut) -> Self {
+        *quotes += count(before);
+        let last = before.iter().rposition(|byte| *byte == b'"');
+        let (before, head) = before.split_at(last.map_or(0, |at| at + 1));
+        let between = match &*own {
+            [step] if head.is_empty() && step.until.text().is_empty() => {
+                Between::Value(step.variable)
+            }
+            [step] if !step.until.text().is_empty() => {
+                Between::First(Until::new(head.into()), step.clone(), Extent::Whole)
+            }
+            _ => Between::All(line.part(head, own)),
+        };
+        Self {
+            before: Until::new(before.into()),
+            quotes: *quotes,
+            is_last: false,
+            between,
+        }
+    }
+
+    /// The same at the end of a line.
+    fn last(self) -> Self {
+        Self {
+            is_last: true,
+            ..self
+        }
+    }
+
+    /// What of it tells a request, if anything does.
+    fn sketch(&self) -> Option<Self> {
+        let between = match &self.between {
+            Between::All(cut) => glance(cut),
+            whole => (!self.has_more()).then(|| whole.clone()),
+        };
+        Some(Self {
+            between: between?,
+            ..self.clone()
+        })
+    }
+
+    /// Whether it has more.
+    fn has_more(&self) -> bool {
+        match &self.between {
+            Between::Value(variable) => !variable.is_sketch(),
+            Between::First(_, step, _) => !step.variable.is_sketch(),
+            Between::Last(..) | Between::All(_) => true,
+        }
+    }
+}
+
+/// What of several values is read to tell a request.
+fn glance(cut: &Cut) -> Option<Between> {
+    let is_wanted = |step: &&Step| step.variable.is_sketch();
+    let wanted: Vec<&Step> = cut.steps().iter().filter(is_wanted).collect();
+    let all = || Some(Between::All(cut.clone()));
+    let [wanted] = *wanted else {
+        return if wanted.is_empty() { None } else { all() };
+    };
+    match cut.steps() {
+        [first, _, ..] if first == wanted => {
+            let head = cut.prefix().clone();
+            Some(Between::First(head, first.clone(), Extent::Part))
+        }
+        [.., before, last] if last == wanted && last.shape == Shape::Time => {
+            let (head, until) = (before.until.clone(), last.until.clone());
+            Some(Between::Last(head, TIME_LENGTH, last.variable, until))
+        }
+        _ => all(),
+    }
+}
+
+fn count(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'"').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::*;
+    use crate::lab::proxy::LOG_FORMAT;
+    use proptest::prelude::*;
+
+    fn formats() -> Vec<Format> {
+        let odd = [
+            r#"$msec "$request" $status $request_time x="$http_mcp_session_id""#,
+            r#""$http_user_agent" "$http_referer" "$request" "$upstream_addr" $status"#,
+            r#"[$time_local] $request_method $request_uri "$status" $upstream_addr"#,
+            r#"escape=json '{"s":$status,"l":"[$time_local] $request","u":"$upstream_addr","n":{"c":$connection}}'"#,
+        ];
+        let all = ["combined", "upstreaminfo", "json", LOG_FORMAT]
+            .into_iter()
+            .chain(odd);
+        all.map(|text| Format::compile(text).unwrap()).collect()
+    }
+
+    /// A line of the format with these values in turn.
+    fn line(format: &Format, values: &[String]) -> Vec<u8> {
+        let mut line = format.line.prefix().text().to_vec();
+        for (step, value) in format.line.steps().iter().zip(values.iter().cycle()) {
+            let time = "20/Nov/2026:09:59:41 +0000";
+            let value = match step.shape {
+                Shape::Time => time,
+                _ => value,
+            };
+            line.extend_from_slice(value.as_bytes());
+            line.extend_from_slice(step.until.text());
+        }
+        line
+    }
+
+    /// What both ways find: only of all, and of all and the rest.
+    fn read<'a>(format: &Format, line: &'a [u8]) -> (Option<Values<'a>>, Option<Values<'a>>) {
+        let mut slow = Values::default();
+        let slow = format.line.values(line, &mut slow).map(|()| slow);
+        let (quick, mut places) = (format.quick.as_ref().unwrap(), Places::default());
+        let mut values = Values::default();
+        let read = (quick.sketch(line, &mut places, &mut values))
+            .and_then(|()| quick.rest(line, &places, &mut values));
+        (slow, read.map(|()| values))
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            8 => "[a-zA-Z0-9.:/-]{0,90}",
+            2 => "[ ,:a\\[\\]{}-]{0,9}",
+            1 => r#"[a "\\\\]{0,9}"#,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_both_ways_find_is_the_same(
+            values in prop::collection::vec(value(), 1..24),
+            damage in prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            for format in formats() {
+                let mut line = line(&format, &values);
+                if let Some((at, byte)) = damage {
+                    let at = at.index(line.len());
+                    line[at] = byte;
+                }
+                if let (Some(slow), Some(quick)) = read(&format, &line) {
+                    prop_assert_eq!(slow, quick);
+                }
+            }
+        }
+
+        #[test]
+        fn a_line_without_quotes_in_values_is_read_quickly(
+            values in prop::collection::vec("[a-zA-Z0-9.-]{1,90}", 1..24),
+        ) {
+            for format in formats() {
+                let line = line(&format, &values);
+                let (slow, quick) = read(&format, &line);
+                prop_assert!(slow.is_some());
+                prop_assert_eq!(slow, quick);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_in_a_value_is_left_to_the_cut() {
+        let format = Format::compile(r#""$http_user_agent" "$request" "$status""#).unwrap();
+        for agent in [r#"a\"b"#, r#"\" \""#] {
+            let line = format!(r#""{agent}" "GET / HTTP/1.1" "200""#);
+            let (slow, quick) = read(&format, line.as_bytes());
+            assert!(slow.is_some() && quick.is_none(), "{line}");
+            let record = format.parse(line.as_bytes()).unwrap();
+            assert_eq!(record.user_agent, Some(agent.as_bytes()));
+        }
+    }
+}
