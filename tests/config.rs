@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use holter::access_log::rules::{EventKind, Preset, Rule, Rules};
+use holter::access_log::streams::StreamRule;
 use holter::access_log::wrapping::Wrapping;
 use holter::access_log::{Format, nginx};
 use holter::canary::Transport;
@@ -165,8 +166,8 @@ fn values_arrive_where_they_belong() {
         }
     );
     assert_eq!(log.wrapping, Some(Wrapping::Cri));
-    assert_eq!(log.streams.paths, ["/s"]);
-    assert_eq!(log.streams.methods, ["GET", "POST"]);
+    let methods = ["GET", "POST"].map(String::from).to_vec();
+    assert_eq!(log.streams, StreamRule::new(methods, &["/s".to_owned()]));
     let named: Vec<_> = config
         .named_files
         .iter()

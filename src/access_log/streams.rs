@@ -24,22 +24,42 @@ const AFTER_HEADERS: Duration = Duration::from_millis(250);
 /// answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRule {
-    /// Methods, in upper case.
-    pub methods: Vec<String>,
-    /// Paths, compared whole; one that ends in `*` is a prefix. A trailing slash is ignored.
-    pub paths: Vec<String>,
+    methods: Vec<String>,
+    paths: Vec<Paths>,
+}
+
+/// One path or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Paths {
+    /// This one, without the slash at its end.
+    One(Box<[u8]>),
+    /// All that begin so.
+    Under(Box<[u8]>),
 }
 
 impl Default for StreamRule {
     fn default() -> Self {
-        Self {
-            methods: vec![DEFAULT_METHOD.to_owned()],
-            paths: DEFAULT_PATHS.map(String::from).to_vec(),
-        }
+        Self::new(
+            vec![DEFAULT_METHOD.to_owned()],
+            &DEFAULT_PATHS.map(String::from),
+        )
     }
 }
 
 impl StreamRule {
+    /// Methods, in upper case. Paths, compared whole; one that ends in `*` is a prefix. A trailing slash is
+    /// ignored.
+    pub fn new(methods: Vec<String>, paths: &[String]) -> Self {
+        let path = |path: &String| match path.as_bytes() {
+            [prefix @ .., b'*'] => Paths::Under(prefix.into()),
+            path => Paths::One(trim(path).into()),
+        };
+        Self {
+            methods,
+            paths: paths.iter().map(path).collect(),
+        }
+    }
+
     /// Whether the record is a stream, held or refused.
     ///
     /// A server without this stream answers `405` (MCP 2025-03-26, "Listening for messages from the
@@ -63,9 +83,9 @@ impl StreamRule {
 
     fn matches(&self, path: &[u8]) -> bool {
         let whole = trim(path);
-        self.paths.iter().any(|known| match known.as_bytes() {
-            [prefix @ .., b'*'] => path.starts_with(prefix),
-            known => trim(known) == whole,
+        self.paths.iter().any(|known| match known {
+            Paths::One(known) => **known == *whole,
+            Paths::Under(prefix) => path.starts_with(prefix),
         })
     }
 }
@@ -135,10 +155,8 @@ mod tests {
             content_type: content_type.map(str::as_bytes),
             ..Record::default()
         };
-        let rule = StreamRule {
-            methods: vec!["GET".to_owned()],
-            paths: ["/mcp", "/sse", "/team/*"].map(String::from).to_vec(),
-        };
+        let paths = ["/mcp", "/sse", "/team/*"].map(String::from);
+        let rule = StreamRule::new(vec!["GET".to_owned()], &paths);
         let got = rule.holds(&record);
         assert_eq!(got, expected, "{method} {path} {status} {content_type:?}");
     }
@@ -276,9 +294,9 @@ mod tests {
 
     #[test]
     fn methods_and_what_a_post_asks_for_decide() {
-        let rule = |methods: &[&str]| StreamRule {
-            methods: methods.iter().map(ToString::to_string).collect(),
-            ..StreamRule::default()
+        let rule = |methods: &[&str]| {
+            let methods = methods.iter().map(ToString::to_string).collect();
+            StreamRule::new(methods, &DEFAULT_PATHS.map(String::from))
         };
         for (methods, method, path, mcp_method, expected) in [
             (

@@ -325,13 +325,12 @@ impl Check<'_> {
         if raw.methods.is_empty() {
             self.report(at, &methods, "no methods; expected such as GET");
         }
-        StreamRule {
-            paths: self.list(&raw.paths, &paths, |check, text, path| {
-                check.value(text, path, value::stream_path)
-            }),
-            methods: self.list(&raw.methods, &methods, |check, text, path| {
-                check.value(text, path, value::method)
-            }),
-        }
+        let paths: Vec<String> = self.list(&raw.paths, &paths, |check, text, path| {
+            check.value(text, path, value::stream_path)
+        });
+        let methods = self.list(&raw.methods, &methods, |check, text, path| {
+            check.value(text, path, value::method)
+        });
+        StreamRule::new(methods, &paths)
     }
 }

@@ -13,6 +13,8 @@ pub struct Clock {
     start: Instant,
     first: Option<i64>,
     newest: Option<i64>,
+    /// The moment of the newest.
+    now: Instant,
 }
 
 impl Clock {
@@ -22,16 +24,23 @@ impl Clock {
             start,
             first: None,
             newest: None,
+            now: start,
         }
     }
 
     /// The moment of a time in milliseconds since 1970; where there is none or it lies back, of the
     /// newest one seen.
     pub fn at(&mut self, unix_ms: Option<i64>) -> Instant {
-        self.newest = self.newest.max(unix_ms);
-        let Some(newest) = self.newest else {
-            return self.start;
-        };
+        if unix_ms > self.newest {
+            self.newest = unix_ms;
+            self.now = self.moment();
+        }
+        self.now
+    }
+
+    /// The moment of the newest time.
+    fn moment(&mut self) -> Instant {
+        let newest = self.newest.unwrap_or_default();
         let first = *self.first.get_or_insert(newest);
         let since = u64::try_from(newest.saturating_sub(first)).unwrap_or(0);
         let moment = self.start.checked_add(Duration::from_millis(since));

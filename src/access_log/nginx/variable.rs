@@ -257,7 +257,7 @@ impl<'a> Values<'a> {
     ///
     /// # Errors
     /// [`UnparsedKind::Number`] where the time is none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ended(&self, times: &mut Times) -> Result<Option<Stamp>, UnparsedKind> {
         let Some(unix_ms) = self.read(Variable::Msec, value::unix_ms)? else {
             let local = self.read(Variable::TimeLocal, |raw| times.read(raw, value::common))?;

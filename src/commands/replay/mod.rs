@@ -152,10 +152,7 @@ fn errors(
 
 fn reader(args: &ReplayArgs, format: Format, has_error_log: bool) -> Reader {
     let sessions = Table::new(RandomState::new(), DEFAULT_SESSIONS, DEFAULT_IDLE);
-    let rule = StreamRule {
-        paths: args.streams_paths.clone(),
-        methods: args.streams_methods.clone(),
-    };
+    let rule = StreamRule::new(args.streams_methods.clone(), &args.streams_paths);
     Reader::new(format, rule, has_error_log, sessions)
 }
 

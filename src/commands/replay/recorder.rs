@@ -79,7 +79,16 @@ impl Recorder {
     }
 
     /// Takes events, and writes what is complete by then.
+    #[inline]
     pub(super) fn events(&mut self, log: Log, events: &mut Vec<Event>) -> io::Result<()> {
+        match (events.is_empty(), &self.mode) {
+            // Most lines are such.
+            (true, Mode::Summary | Mode::Metrics(_)) => Ok(()),
+            _ => self.take(log, events),
+        }
+    }
+
+    fn take(&mut self, log: Log, events: &mut Vec<Event>) -> io::Result<()> {
         for event in events.drain(..) {
             self.tally.event(log, &event);
             match (&mut self.mode, &event) {
