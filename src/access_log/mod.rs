@@ -210,6 +210,14 @@ impl Format {
         Ok(true)
     }
 
+    /// Whether its lines may tell which upstream a request was sent to.
+    pub(crate) fn has_upstream(&self) -> bool {
+        match self {
+            Self::Nginx(format) => format.has_upstream(),
+            _ => true,
+        }
+    }
+
     /// What this format cannot tell, and what to add to it: one sentence each.
     pub fn limits(&self) -> Vec<String> {
         match self {

@@ -29,6 +29,8 @@ pub struct Reader {
     ended: Ended,
     lines: u64,
     times: Times,
+    /// Whether upstreams are logged, so that sessions can be judged.
+    judges: bool,
 }
 
 impl Reader {
@@ -36,6 +38,7 @@ impl Reader {
     pub fn new(format: Format, rule: StreamRule, has_error_log: bool, sessions: Table) -> Self {
         Self {
             join: Joiner::new(&format, has_error_log),
+            judges: format.has_upstream(),
             format,
             rule,
             sessions,
@@ -98,10 +101,10 @@ impl Reader {
         record: &mut Record<'a>,
         otherwise: Wanted,
     ) -> Result<bool, UnparsedKind> {
-        let (rule, sessions) = (&self.rule, &self.sessions);
+        let (rule, sessions, judges) = (&self.rule, &self.sessions, self.judges);
         let wanted = |record: &Record<'_>| match record.has_session()
             || rule.may_hold(record)
-            || is_witness(record, sessions)
+            || judges && is_witness(record, sessions)
         {
             true => Wanted::All,
             false => otherwise,

@@ -5,9 +5,10 @@
 //! the stream ends, so refused POSTs wait for it. Addresses are shared (NAT, a balancer in front): a
 //! stream tells only if it can be of no other session that was seen from there. It does not know lines.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
+use super::hashed::Hashed;
 use super::waiting::{WAITING_MAX, Waiting};
 use super::{CONFIRM, Miss, Request, Seen, Table};
 
@@ -37,7 +38,7 @@ pub(super) struct Legacy {
     /// In the order of reading.
     refused: VecDeque<Refused>,
     /// By the client's address.
-    accepted: HashMap<u64, Vec<Accepted>>,
+    accepted: Hashed<Vec<Accepted>>,
     accepted_len: usize,
 }
 

@@ -9,14 +9,16 @@
 //! owner that left never answers again, and one that restarted is seen failing first, as a rule: what
 //! waits for it is let go, and its sessions are not judged until one is seen living there again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::label::label;
+use hashed::Hashed;
 use legacy::Legacy;
 use waiting::{Waiting, WaitingRoom};
 
+mod hashed;
 mod legacy;
 mod waiting;
 
@@ -134,14 +136,14 @@ pub struct Table {
     key: RandomState,
     capacity: usize,
     idle: Duration,
-    sessions: HashMap<u64, Session>,
+    sessions: Hashed<Session>,
     /// The sessions by their last use, in its order: front is idle longest.
     by_use: BTreeMap<u64, (u64, Instant)>,
     uses: u64,
     /// Requests seen: the clock by which failures and signs of life are ordered.
     turn: u64,
     /// Upstreams that failed, and when last.
-    failed: HashMap<u64, u64>,
+    failed: Hashed<u64>,
     /// When there was last no upstream at all.
     all_failed: u64,
     /// Suspected misses, by the owner that must answer.
@@ -169,11 +171,11 @@ impl Table {
             key,
             capacity: capacity.max(1),
             idle,
-            sessions: HashMap::new(),
+            sessions: Hashed::default(),
             by_use: BTreeMap::new(),
             uses: 0,
             turn: 0,
-            failed: HashMap::new(),
+            failed: Hashed::default(),
             all_failed: 0,
             suspects: WaitingRoom::default(),
             legacy: Legacy::default(),

@@ -2,9 +2,9 @@
 //!
 //! Owns the bound on them. Does not know what they wait for: a key stands for it.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
+use super::hashed::Hashed;
 use super::{CONFIRM, Miss};
 
 /// Most requests that wait. When one more comes, all are let go: their verdict stays unknown.
@@ -42,7 +42,7 @@ impl Waiting {
 /// Those that wait, by what they wait for.
 #[derive(Debug, Default)]
 pub(super) struct WaitingRoom {
-    by_key: HashMap<u64, Vec<Waiting>>,
+    by_key: Hashed<Vec<Waiting>>,
     len: usize,
 }
 

@@ -184,6 +184,11 @@ impl Format {
         })
     }
 
+    /// Whether it tells which upstream a request was sent to.
+    pub(super) fn has_upstream(&self) -> bool {
+        !self.missing.contains(&Missing::Upstream)
+    }
+
     /// What this format cannot serve, worst first.
     pub fn missing(&self) -> &[Missing] {
         &self.missing

@@ -18,8 +18,8 @@ pub(super) struct Quick {
     quotes: usize,
     /// What tells a request, and when it was.
     sketch: Box<[Run]>,
-    /// All else.
-    rest: Box<[Run]>,
+    /// All values.
+    runs: Box<[Run]>,
     /// The text from the last value's quote on, and the number of that quote.
     tail: Option<(usize, Until)>,
 }
@@ -84,7 +84,7 @@ impl Quick {
         (1..=MAX_PLACES).contains(&quotes).then(|| Self {
             quotes,
             sketch: runs.iter().filter_map(Run::sketch).collect(),
-            rest: runs.iter().filter(|run| run.has_more()).cloned().collect(),
+            runs: runs.into(),
             tail,
         })
     }
@@ -99,7 +99,15 @@ impl Quick {
         values: &mut Values<'a>,
     ) -> Option<()> {
         places.find(b'"', line, self.quotes)?;
-        read(&self.sketch, line, places, values)
+        for run in &self.sketch {
+            let (from, to) = run.extent(line, places);
+            // A glance at the text before will do: there are as many quotes as there should.
+            if !run.before.ends_before(line, from) {
+                return None;
+            }
+            run.between.read(line, from, to, values)?;
+        }
+        Some(())
     }
 
     /// Takes the other values, and looks at all of the line's text.
@@ -109,7 +117,14 @@ impl Quick {
         places: &Places,
         values: &mut Values<'a>,
     ) -> Option<()> {
-        read(&self.rest, line, places, values)?;
+        for run in &self.runs {
+            let (from, to) = run.extent(line, places);
+            let begin = from.checked_sub(run.before.text().len())?;
+            run.before.strip(line.get(begin..)?)?;
+            if run.has_more() {
+                run.between.read(line, from, to, values)?;
+            }
+        }
         match &self.tail {
             None => Some(()),
             Some((quote, tail)) => (line.get(places.at(*quote)..)? == tail.text()).then_some(()),
@@ -117,42 +132,40 @@ impl Quick {
     }
 }
 
-#[inline(always)]
-fn read<'a>(runs: &[Run], line: &'a [u8], places: &Places, values: &mut Values<'a>) -> Option<()> {
-    for run in runs {
-        let from = match run.quotes {
-            0 => 0,
-            quotes => places.at(quotes - 1) + 1,
-        };
-        let to = match run.is_last {
-            true => line.len(),
-            false => places.at(run.quotes),
-        };
-        let begin = from.checked_sub(run.before.text().len())?;
-        let rest = run.before.strip(line.get(begin..)?)?;
-        let length = to.checked_sub(from)?;
-        match &run.between {
-            Between::Value(variable) => values.set(*variable, rest.get(..length)?),
-            Between::First(head, step, extent) => {
-                let value = head.strip(rest)?;
+impl Between {
+    /// Takes the values of what stands from one place to another.
+    #[inline(always)]
+    fn read<'a>(
+        &self,
+        line: &'a [u8],
+        from: usize,
+        to: usize,
+        values: &mut Values<'a>,
+    ) -> Option<()> {
+        match self {
+            Self::Value(variable) => values.set(*variable, line.get(from..to)?),
+            Self::First(head, step, extent) => {
+                let value = head.strip(line.get(from..)?)?;
                 let end = step.until.end(value, step.shape)?;
                 values.set(step.variable, value.get(..end)?);
-                let read = head.text().len() + end + step.until.text().len();
-                if *extent == Extent::Whole && read != length {
+                let read = from + head.text().len() + end + step.until.text().len();
+                if *extent == Extent::Whole && read != to {
                     return None;
                 }
             }
-            Between::Last(head, size, variable, until) => {
-                let begin = length.checked_sub(head.text().len() + size + until.text().len())?;
-                let rest = head.strip(rest.get(begin..)?)?;
-                let (value, behind) = rest.split_at_checked(*size)?;
-                until.strip(behind)?;
+            Self::Last(head, size, variable, until) => {
+                let end = to.checked_sub(until.text().len())?;
+                let begin = end.checked_sub(*size)?;
+                let value = line.get(begin..end)?;
+                if begin < from || !head.ends_before(line, begin) || !until.ends_before(line, to) {
+                    return None;
+                }
                 values.set(*variable, value);
             }
-            Between::All(cut) => cut.values_between(line, from, to, values)?,
+            Self::All(cut) => cut.values_between(line, from, to, values)?,
         }
+        Some(())
     }
-    Some(())
 }
 
 impl Run {
@@ -176,6 +189,20 @@ impl Run {
             is_last: false,
             between,
         }
+    }
+
+    /// Where it begins and ends in a line.
+    #[inline(always)]
+    fn extent(&self, line: &[u8], places: &Places) -> (usize, usize) {
+        let from = match self.quotes {
+            0 => 0,
+            quotes => places.at(quotes - 1) + 1,
+        };
+        let to = match self.is_last {
+            true => line.len(),
+            false => places.at(self.quotes),
+        };
+        (from, to)
     }
 
     /// The same at the end of a line.

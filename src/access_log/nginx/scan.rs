@@ -60,6 +60,9 @@ pub(super) struct Until<T = Box<[u8]>> {
     /// The first bytes of the text, and which of them count.
     head: u64,
     mask: u64,
+    /// The last ones, the same way.
+    tail: u64,
+    tail_mask: u64,
 }
 
 /// Bytes that are looked at together.
@@ -70,14 +73,22 @@ const QUAD: usize = 2 * DOUBLE;
 impl<T: AsRef<[u8]>> Until<T> {
     /// Makes a text ready.
     pub(super) fn new(text: T) -> Self {
-        let (mut head, mut mask) = ([0; WORD], [0; WORD]);
-        for ((byte, head), mask) in text.as_ref().iter().zip(&mut head).zip(&mut mask) {
+        let bytes = text.as_ref();
+        let (mut head, mut mask, mut tail, mut tail_mask) =
+            ([0; WORD], [0; WORD], [0; WORD], [0; WORD]);
+        for ((byte, head), mask) in bytes.iter().zip(&mut head).zip(&mut mask) {
             (*head, *mask) = (*byte, 0xff);
         }
+        let (mut from, mut from_mask) = (tail.iter_mut().rev(), tail_mask.iter_mut().rev());
+        for ((byte, tail), mask) in bytes.iter().rev().zip(&mut from).zip(&mut from_mask) {
+            (*tail, *mask) = (*byte, 0xff);
+        }
         Self {
-            first: text.as_ref().first().copied().unwrap_or_default(),
+            first: bytes.first().copied().unwrap_or_default(),
             head: u64::from_ne_bytes(head),
             mask: u64::from_ne_bytes(mask),
+            tail: u64::from_ne_bytes(tail),
+            tail_mask: u64::from_ne_bytes(tail_mask),
             text,
         }
     }
@@ -90,6 +101,18 @@ impl<T: AsRef<[u8]>> Until<T> {
     /// What follows the text, if `from` starts with it.
     pub(super) fn strip<'a>(&self, from: &'a [u8]) -> Option<&'a [u8]> {
         (self.starts(from)).then(|| from.get(self.text().len()..).unwrap_or_default())
+    }
+
+    /// Whether the text's end, as much of it as a word holds, stands before this place of a line.
+    #[inline(always)]
+    pub(super) fn ends_before(&self, line: &[u8], at: usize) -> bool {
+        let Some(before) = line.get(..at) else {
+            return false;
+        };
+        match before.last_chunk::<WORD>() {
+            Some(word) => u64::from_ne_bytes(*word) & self.tail_mask == self.tail,
+            None => before.ends_with(self.text()),
+        }
     }
 
     /// Whether `from` starts with the text.
@@ -305,6 +328,13 @@ mod tests {
             for have in 0..48 {
                 let expected = (have >= length).then(|| &line[length..have]);
                 assert_eq!(until.strip(&line[..have]), expected, "{length} of {have}");
+            }
+            for at in 0..48 {
+                assert_eq!(
+                    until.ends_before(&line, at),
+                    at == length,
+                    "{length} before {at}"
+                );
             }
             for wrong in 0..length {
                 let mut line = line.clone();
