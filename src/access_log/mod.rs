@@ -28,20 +28,22 @@ pub mod nginx;
 pub mod reader;
 pub mod rules;
 mod search;
+mod sketch;
+mod stamp;
 pub mod streams;
 mod target;
 mod template;
 mod times;
 pub mod traefik;
 mod value;
-mod wanted;
 pub mod wrapping;
 
 pub use format_error::FormatError;
+pub use sketch::{Parsed, Sketch};
+pub use stamp::{Stamp, Written};
 pub use template::TemplateError;
 use times::Times;
 pub use value::unescape;
-pub use wanted::Wanted;
 
 /// Longest line that is parsed, in bytes. nginx's own request line is limited to 8 KiB by default
 /// (`large_client_header_buffers`), so a longer line is damage or an attack.
@@ -188,26 +190,24 @@ impl Format {
         }
     }
 
-    /// Reads one line into an empty record as [`Format::parse`] does; `false` where `wanted` did not want all,
-    /// judging by its request, sessions, status and [`Record::retried`]. What it did not want is left out then,
-    /// and need not be any: most lines are ordinary requests that nobody asks more about. (A record is large: the
-    /// caller's own is filled, for moving it would take longer than such a line takes otherwise.)
+    /// Reads one line as [`Format::parse`] does, into what is empty before; no more than its sketch where nobody asks
+    /// more about such a request. `times` is the reader's memory of the line before.
     ///
     /// # Errors
-    /// The kind of damage, to be counted.
+    /// The kind of damage, to be counted. What is not read need not be any.
     #[inline]
-    pub(crate) fn parse_if<'a>(
+    pub(crate) fn read<'a>(
         &self,
         line: &'a [u8],
-        record: &mut Record<'a>,
+        parsed: &mut Parsed<'a>,
         times: &mut Times,
-        wanted: impl Fn(&Record<'a>) -> Wanted,
-    ) -> Result<bool, UnparsedKind> {
+        is_asked: impl Fn(&Sketch<'a>) -> bool,
+    ) -> Result<(), UnparsedKind> {
         if let Self::Nginx(format) = self {
-            return format.parse_if(line, record, times, wanted);
+            return format.read(line, parsed, times, is_asked);
         }
-        *record = self.parse(line)?;
-        Ok(true)
+        parsed.record = Some(self.parse(line)?);
+        Ok(())
     }
 
     /// Whether its lines may tell which upstream a request was sent to.
@@ -350,24 +350,6 @@ pub enum ClientConnection {
     Kept,
     /// It is closed behind the answer, complete or not.
     Closed,
-}
-
-/// A moment of a second log, in milliseconds since 1970-01-01.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// In UTC.
-    Utc(i64),
-    /// In a local time whose zone is not written.
-    Local(i64),
-}
-
-/// A moment as a log wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Milliseconds since 1970-01-01 UTC.
-    pub unix_ms: i64,
-    /// Seconds east of UTC, where written: naive local times beside it can be aligned.
-    pub utc_offset: Option<i32>,
 }
 
 #[cfg(test)]

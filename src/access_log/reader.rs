@@ -13,7 +13,7 @@ use super::joiner::{self, Joiner};
 use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
 use super::times::Times;
-use super::{Format, Record, UnparsedKind, Wanted, Written, caddy};
+use super::{Format, Parsed, Record, Sketch, UnparsedKind, Written, caddy};
 use crate::affinity::{Request, Table, Verdict};
 
 /// How Holter's own canaries begin their `User-Agent`; JSON may escape the slash (HAProxy's `json` does).
@@ -53,9 +53,9 @@ impl Reader {
         if self.is_aside(line) {
             return self.aside(now, line, out);
         }
-        let mut record = Record::default();
-        let read = self.read(line, &mut record, Wanted::Nothing);
-        self.record(now, &record, read, out)
+        let mut parsed = Parsed::default();
+        let read = self.read(line, &mut parsed);
+        self.record(now, &parsed, read, out)
     }
 
     /// Lines of the access log taken so far: the number of the newest.
@@ -89,8 +89,7 @@ impl Reader {
         self.format.parse(without_return(line))
     }
 
-    /// The same into an empty record; `false` where the line is an ordinary request's, of which no more is read
-    /// than what it asked for, its status, and what is wanted `otherwise`.
+    /// The same into what is empty before; of an ordinary request's line no more than its sketch.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
@@ -98,35 +97,33 @@ impl Reader {
     pub fn read<'a>(
         &mut self,
         line: &'a [u8],
-        record: &mut Record<'a>,
-        otherwise: Wanted,
-    ) -> Result<bool, UnparsedKind> {
+        parsed: &mut Parsed<'a>,
+    ) -> Result<(), UnparsedKind> {
         let (rule, sessions, judges) = (&self.rule, &self.sessions, self.judges);
-        let wanted = |record: &Record<'_>| match record.has_session()
-            || rule.may_hold(record)
-            || judges && is_witness(record, sessions)
-        {
-            true => Wanted::All,
-            false => otherwise,
+        let is_asked = |sketch: &Sketch<'_>| {
+            sketch.has_session
+                || rule.may_hold(sketch.path)
+                || judges && is_witness(sketch.status, sketch.retried, sessions)
         };
-        let line = without_return(line);
-        (self.format).parse_if(line, record, &mut self.times, wanted)
+        (self.format).read(without_return(line), parsed, &mut self.times, is_asked)
     }
 
     /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
     pub fn record(
         &mut self,
         now: Instant,
-        record: &Record<'_>,
-        read: Result<bool, UnparsedKind>,
+        parsed: &Parsed<'_>,
+        read: Result<(), UnparsedKind>,
         out: &mut Vec<Event>,
     ) -> LineKind {
         self.lines += 1;
-        match read {
-            Ok(true) => self.take(now, record, out),
-            Ok(false) if record.user_agent.is_some_and(is_own) => LineKind::Ignored,
-            Ok(false) => LineKind::Request,
-            Err(kind) => unparsed(kind, out),
+        if let Err(kind) = read {
+            return unparsed(kind, out);
+        }
+        match &parsed.record {
+            Some(record) => self.take(now, record, out),
+            None if parsed.sketch.user_agent.is_some_and(is_own) => LineKind::Ignored,
+            None => LineKind::Request,
         }
     }
 
@@ -141,7 +138,7 @@ impl Reader {
         let is_own = (record.user_agent).is_some_and(is_own);
         if record.has_session() && !is_own {
             self.session(now, record, out);
-        } else if is_witness(record, &self.sessions) {
+        } else if is_witness(record.status, record.retried, &self.sessions) {
             self.sessions.note(now, &request(self.lines, record));
             self.late_verdicts(out);
         }
@@ -264,8 +261,8 @@ fn unparsed(kind: UnparsedKind, out: &mut Vec<Event>) -> LineKind {
 
 /// Whether a line without a session tells something of others': a failure does, and whatever shows
 /// that an upstream answers while somebody waits for that.
-fn is_witness(record: &Record<'_>, sessions: &Table) -> bool {
-    record.retried || matches!(record.status, Some(502..=504)) || sessions.waits()
+fn is_witness(status: Option<u16>, retried: bool, sessions: &Table) -> bool {
+    retried || matches!(status, Some(502..=504)) || sessions.waits()
 }
 
 /// Whether this is how Holter's own canaries name themselves.

@@ -66,15 +66,15 @@ impl StreamRule {
     /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
     /// either. A success of another content type is a page; an error's content type says nothing.
     pub fn holds(&self, record: &Record<'_>) -> bool {
-        self.may_hold(record) && {
+        self.may_hold(record.path) && {
             let asked = self.is_method(record.method) || is_listen(record);
             answered(record, asked)
         }
     }
 
-    /// Whether the request is on a path of streams, whatever its method and answer.
-    pub fn may_hold(&self, record: &Record<'_>) -> bool {
-        record.path.is_some_and(|path| self.matches(path))
+    /// Whether a request's path is one of streams, whatever its method and answer.
+    pub fn may_hold(&self, path: Option<&[u8]>) -> bool {
+        path.is_some_and(|path| self.matches(path))
     }
 
     fn is_method(&self, method: Option<&[u8]>) -> bool {

@@ -4,27 +4,41 @@
 
 use super::{Record, search, value};
 
-/// `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has no method.
+/// The method and the target of `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has
+/// neither.
+#[inline]
+pub(crate) fn words(request: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (method, rest) = search::split_once(b' ', request)?;
+    Some((method, search::split_once(b' ', rest)?.0))
+}
+
+/// A target's path, and after a `?` its query.
+#[inline]
+pub(crate) fn parts(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match search::split_once(b'?', target) {
+        None => (target, None),
+        Some((path, query)) => (path, Some(query)),
+    }
+}
+
+/// Takes a request's line.
 pub(crate) fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let words = search::split_once(b' ', raw)
-        .and_then(|(method, rest)| Some((method, search::split_once(b' ', rest)?.0)));
-    if let Some((method, target)) = words {
+    if let Some((method, target)) = words(raw) {
         record.method = Some(method);
         read_target(target, record);
     }
 }
 
-/// A path, and after a `?` the query.
+/// Takes a path, and after a `?` the query.
 pub(crate) fn read_target<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let Some((path, query)) = search::split_once(b'?', raw) else {
-        record.path = Some(raw);
-        return;
-    };
+    let (path, query) = parts(raw);
     record.path = Some(path);
-    read_query(query, record);
+    if let Some(query) = query {
+        read_query(query, record);
+    }
 }
 
-/// What follows the `?`.
+/// Takes what follows the `?`.
 pub(crate) fn read_query<'a>(raw: &'a [u8], record: &mut Record<'a>) {
     record.query = Some(raw);
     record.session_query = record.session_query.or_else(|| session_of(raw));
@@ -32,7 +46,7 @@ pub(crate) fn read_query<'a>(raw: &'a [u8], record: &mut Record<'a>) {
 
 /// The parameter that legacy servers put the session in: `session_id` (Python SDK) or `sessionId`
 /// (TypeScript and Java SDKs).
-fn session_of(query: &[u8]) -> Option<&[u8]> {
+pub(crate) fn session_of(query: &[u8]) -> Option<&[u8]> {
     let mut rest = query;
     loop {
         let (pair, more) = match search::split_once(b'&', rest) {

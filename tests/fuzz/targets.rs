@@ -10,7 +10,7 @@ use std::time::Instant;
 use holter::access_log::reader::Reader;
 use holter::access_log::rules::{Preset, Rules};
 use holter::access_log::streams::StreamRule;
-use holter::access_log::{Format, Kind};
+use holter::access_log::{Format, Kind, Parsed};
 use holter::affinity::{DEFAULT_IDLE, Table};
 use holter::config::Config;
 use holter::lab::proxy::LOG_FORMAT;
@@ -202,7 +202,11 @@ fn compare(format: &Format, input: &[u8]) {
             && !whole.is_aside(line)
         {
             let kind = short.access(now, line, &mut events);
-            let expected = whole.record(now, &record, Ok(true), &mut expected);
+            let parsed = Parsed {
+                record: Some(record),
+                ..Parsed::default()
+            };
+            let expected = whole.record(now, &parsed, Ok(()), &mut expected);
             assert_eq!(kind, expected);
         }
     }

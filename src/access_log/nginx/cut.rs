@@ -105,7 +105,10 @@ impl Cut {
 
     /// Cuts a text into its values; `None` if it does not have this shape.
     pub(super) fn values<'a>(&self, text: &'a [u8], values: &mut Values<'a>) -> Option<()> {
-        self.values_between(text, 0, text.len(), values)
+        self.values_between(text, 0, text.len(), |variable, raw| {
+            values.set(variable, raw);
+            Some(())
+        })
     }
 
     /// The same from one place of a line to another. What lies behind is looked at, which is quicker than to mind
@@ -115,13 +118,13 @@ impl Cut {
         line: &'a [u8],
         from: usize,
         to: usize,
-        values: &mut Values<'a>,
+        mut on: impl FnMut(Variable, &'a [u8]) -> Option<()>,
     ) -> Option<()> {
         let mut rest = self.prefix.strip(line.get(from..)?)?;
         let (last, steps) = self.steps.split_last()?;
         for step in steps {
             let end = step.until.end(rest, step.shape)?;
-            values.set(step.variable, rest.get(..end)?);
+            on(step.variable, rest.get(..end)?)?;
             rest = rest.get(end + step.until.text().len()..)?;
         }
         let length = to.checked_sub(line.len() - rest.len())?;
@@ -130,8 +133,10 @@ impl Cut {
             false => length.checked_sub(last.until.text().len())?,
         };
         let behind = last.until.strip(rest.get(end..)?)?;
-        values.set(last.variable, rest.get(..end)?);
-        (line.len() - behind.len() == to).then_some(())
+        match line.len() - behind.len() == to {
+            true => on(last.variable, rest.get(..end)?),
+            false => None,
+        }
     }
 }
 

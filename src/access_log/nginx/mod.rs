@@ -12,6 +12,7 @@ pub(super) mod join;
 mod quick;
 pub mod reason;
 pub(super) mod scan;
+mod sketch;
 mod variable;
 
 pub use format_error::{FormatError, Problem};
@@ -19,7 +20,7 @@ pub use format_error::{FormatError, Problem};
 use super::keyed::{Keys, Name};
 use super::search::Places;
 use super::times::Times;
-use super::{MAX_LINE, POST_STREAMS, Record, UnparsedKind, Wanted, damage};
+use super::{MAX_LINE, POST_STREAMS, Parsed, Record, Sketch, UnparsedKind, damage};
 use crate::label::label;
 use cut::{Cut, Named};
 use directive::Letter;
@@ -200,42 +201,30 @@ impl Format {
     /// The kind of damage, to be counted.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Record<'a>, UnparsedKind> {
         let mut record = Record::default();
-        self.parse_if(line, &mut record, &mut Times::default(), |_| Wanted::All)?;
+        (self.values(line)?).fill(&mut record, &mut Times::default())?;
         Ok(record)
     }
 
-    /// Reads one line into an empty record, its upstream, times and the connection's number only if
-    /// `wanted` says so of the rest; gives what it said.
+    /// Reads one line into what is empty before; no more than its sketch where nobody asks more.
     ///
     /// # Errors
     /// The kind of damage; what is left out is not looked at.
     #[inline]
-    pub(super) fn parse_if<'a>(
+    pub(super) fn read<'a>(
         &self,
         line: &'a [u8],
-        record: &mut Record<'a>,
+        parsed: &mut Parsed<'a>,
         times: &mut Times,
-        wanted: impl Fn(&Record<'a>) -> Wanted,
-    ) -> Result<bool, UnparsedKind> {
-        if line.len() > MAX_LINE {
-            return Err(UnparsedKind::TooLong);
-        }
-        if let Some(read) = self.read_quickly(line, record, times, &wanted) {
+        is_asked: impl Fn(&Sketch<'a>) -> bool,
+    ) -> Result<(), UnparsedKind> {
+        if let Some(read) = self.read_quickly(line, parsed, times, &is_asked) {
             return read;
         }
-        let mut values = Values::default();
-        if (self.line.values(line, &mut values)).is_none() {
-            values = self.by_key(line)?;
-        }
-        *record = Record::default();
-        values.sketch(record)?;
-        match wanted(record) {
-            Wanted::All => values.complete(record, times).map(|()| true),
-            Wanted::Time => values.ended(times).map(|ended| {
-                record.ended = ended;
-                false
-            }),
-            Wanted::Nothing => Ok(false),
+        let values = self.values(line)?;
+        parsed.sketch = values.sketch(times)?;
+        match is_asked(&parsed.sketch) {
+            true => values.fill(parsed.record.insert(Record::default()), times),
+            false => Ok(()),
         }
     }
 
@@ -244,24 +233,30 @@ impl Format {
     fn read_quickly<'a>(
         &self,
         line: &'a [u8],
-        record: &mut Record<'a>,
+        parsed: &mut Parsed<'a>,
         times: &mut Times,
-        wanted: impl Fn(&Record<'a>) -> Wanted,
-    ) -> Option<Result<bool, UnparsedKind>> {
-        let quick = self.quick.as_ref()?;
-        let (mut places, mut values) = (Places::default(), Values::default());
-        quick.sketch(line, &mut places, &mut values)?;
-        values.sketch(record).ok()?;
-        match wanted(record) {
-            Wanted::All => {
-                quick.rest(line, &places, &mut values)?;
-                Some(values.complete(record, times).map(|()| true))
-            }
-            Wanted::Time => {
-                record.ended = values.ended(times).ok()?;
-                Some(Ok(false))
-            }
-            Wanted::Nothing => Some(Ok(false)),
+        is_asked: impl Fn(&Sketch<'a>) -> bool,
+    ) -> Option<Result<(), UnparsedKind>> {
+        let quick = (self.quick.as_ref()).filter(|_| line.len() <= MAX_LINE)?;
+        let mut places = Places::default();
+        quick.sketch(line, &mut places, times, &mut parsed.sketch)?;
+        if !is_asked(&parsed.sketch) {
+            return Some(Ok(()));
+        }
+        let mut values = Values::default();
+        quick.values(line, &places, &mut values)?;
+        Some(values.fill(parsed.record.insert(Record::default()), times))
+    }
+
+    /// Cuts any line into its values.
+    fn values<'a>(&self, line: &'a [u8]) -> Result<Values<'a>, UnparsedKind> {
+        if line.len() > MAX_LINE {
+            return Err(UnparsedKind::TooLong);
+        }
+        let mut values = Values::default();
+        match self.line.values(line, &mut values) {
+            Some(()) => Ok(values),
+            None => self.by_key(line),
         }
     }
 

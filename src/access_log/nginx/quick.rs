@@ -8,8 +8,11 @@
 
 use super::cut::{Cut, Step};
 use super::scan::{Shape, TIME_LENGTH, Until};
+use super::sketch::{Moment, take};
 use super::variable::{Values, Variable};
 use crate::access_log::search::{MAX_PLACES, Places};
+use crate::access_log::times::Times;
+use crate::access_log::{Sketch, value};
 
 /// A format's text, cut at its quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub(super) struct Quick {
     quotes: usize,
     /// What tells a request, and when it was.
     sketch: Box<[Run]>,
-    /// All values.
+    /// All that there is.
     runs: Box<[Run]>,
     /// The text from the last value's quote on, and the number of that quote.
     tail: Option<(usize, Until)>,
@@ -89,29 +92,36 @@ impl Quick {
         })
     }
 
-    /// Takes the values that tell a request, and notes where the line's quotes are, for the other ones. `None` if
-    /// the line cannot be read so; it need not be damaged.
-    #[inline]
+    /// Takes what tells a request, and notes where the line's quotes are, for the values. `None` if the line cannot
+    /// be read so; it need not be damaged.
+    #[inline(always)]
     pub(super) fn sketch<'a>(
         &self,
         line: &'a [u8],
         places: &mut Places,
-        values: &mut Values<'a>,
+        times: &mut Times,
+        sketch: &mut Sketch<'a>,
     ) -> Option<()> {
         places.find(b'"', line, self.quotes)?;
+        let mut moment = Moment::default();
         for run in &self.sketch {
             let (from, to) = run.extent(line, places);
             // A glance at the text before will do: there are as many quotes as there should.
             if !run.before.ends_before(line, from) {
                 return None;
             }
-            run.between.read(line, from, to, values)?;
+            run.between
+                .read(line, from, to, |variable, raw| match value::present(raw) {
+                    Some(raw) => take(variable, raw, sketch, &mut moment),
+                    None => Some(()),
+                })?;
         }
+        sketch.ended = moment.stamp(times).ok()?;
         Some(())
     }
 
-    /// Takes the other values, and looks at all of the line's text.
-    pub(super) fn rest<'a>(
+    /// Takes all values, and looks at all of the line's text.
+    pub(super) fn values<'a>(
         &self,
         line: &'a [u8],
         places: &Places,
@@ -121,9 +131,10 @@ impl Quick {
             let (from, to) = run.extent(line, places);
             let begin = from.checked_sub(run.before.text().len())?;
             run.before.strip(line.get(begin..)?)?;
-            if run.has_more() {
-                run.between.read(line, from, to, values)?;
-            }
+            run.between.read(line, from, to, |variable, raw| {
+                values.set(variable, raw);
+                Some(())
+            })?;
         }
         match &self.tail {
             None => Some(()),
@@ -133,38 +144,47 @@ impl Quick {
 }
 
 impl Between {
-    /// Takes the values of what stands from one place to another.
+    /// Whether it is one value that tells a request.
+    fn is_sketch(&self) -> bool {
+        match self {
+            Self::Value(variable) => variable.is_sketch(),
+            Self::First(_, step, _) => step.variable.is_sketch(),
+            Self::Last(..) | Self::All(_) => false,
+        }
+    }
+
+    /// Gives the values of what stands from one place to another.
     #[inline(always)]
     fn read<'a>(
         &self,
         line: &'a [u8],
         from: usize,
         to: usize,
-        values: &mut Values<'a>,
+        mut on: impl FnMut(Variable, &'a [u8]) -> Option<()>,
     ) -> Option<()> {
         match self {
-            Self::Value(variable) => values.set(*variable, line.get(from..to)?),
+            Self::Value(variable) => on(*variable, line.get(from..to)?),
             Self::First(head, step, extent) => {
                 let value = head.strip(line.get(from..)?)?;
                 let end = step.until.end(value, step.shape)?;
-                values.set(step.variable, value.get(..end)?);
                 let read = from + head.text().len() + end + step.until.text().len();
-                if *extent == Extent::Whole && read != to {
-                    return None;
+                match *extent == Extent::Whole && read != to {
+                    true => None,
+                    false => on(step.variable, value.get(..end)?),
                 }
             }
             Self::Last(head, size, variable, until) => {
                 let end = to.checked_sub(until.text().len())?;
                 let begin = end.checked_sub(*size)?;
                 let value = line.get(begin..end)?;
-                if begin < from || !head.ends_before(line, begin) || !until.ends_before(line, to) {
-                    return None;
+                match begin >= from && head.ends_before(line, begin) && until.ends_before(line, to)
+                {
+                    true => on(*variable, value),
+                    false => None,
                 }
-                values.set(*variable, value);
             }
-            Self::All(cut) => cut.values_between(line, from, to, values)?,
+            Self::All(cut) => cut.values_between(line, from, to, on),
         }
-        Some(())
     }
 }
 
@@ -217,21 +237,12 @@ impl Run {
     fn sketch(&self) -> Option<Self> {
         let between = match &self.between {
             Between::All(cut) => glance(cut),
-            whole => (!self.has_more()).then(|| whole.clone()),
+            whole => whole.is_sketch().then(|| whole.clone()),
         };
         Some(Self {
             between: between?,
             ..self.clone()
         })
-    }
-
-    /// Whether it has more.
-    fn has_more(&self) -> bool {
-        match &self.between {
-            Between::Value(variable) => !variable.is_sketch(),
-            Between::First(_, step, _) => !step.variable.is_sketch(),
-            Between::Last(..) | Between::All(_) => true,
-        }
     }
 }
 
@@ -264,6 +275,7 @@ fn count(text: &[u8]) -> usize {
 mod tests {
     use super::super::Format;
     use super::*;
+    use crate::access_log::UnparsedKind;
     use crate::lab::proxy::LOG_FORMAT;
     use proptest::prelude::*;
 
@@ -284,9 +296,11 @@ mod tests {
     fn line(format: &Format, values: &[String]) -> Vec<u8> {
         let mut line = format.line.prefix().text().to_vec();
         for (step, value) in format.line.steps().iter().zip(values.iter().cycle()) {
-            let time = "20/Nov/2026:09:59:41 +0000";
-            let value = match step.shape {
-                Shape::Time => time,
+            let value = match step.variable {
+                Variable::TimeLocal => "20/Nov/2026:09:59:41 +0000",
+                Variable::TimeIso => "2026-11-20T09:59:41+00:00",
+                Variable::Msec => "1795168781.360",
+                Variable::Status => "200",
                 _ => value,
             };
             line.extend_from_slice(value.as_bytes());
@@ -295,15 +309,20 @@ mod tests {
         line
     }
 
-    /// What both ways find: only of all, and of all and the rest.
-    fn read<'a>(format: &Format, line: &'a [u8]) -> (Option<Values<'a>>, Option<Values<'a>>) {
-        let mut slow = Values::default();
-        let slow = format.line.values(line, &mut slow).map(|()| slow);
+    /// What is found from the front, and between quotes.
+    type Found<'a> = Option<(Values<'a>, Result<Sketch<'a>, UnparsedKind>)>;
+
+    fn read<'a>(format: &Format, line: &'a [u8]) -> (Found<'a>, Found<'a>) {
+        let (mut slow, mut times) = (Values::default(), Times::default());
+        let slow = (format.line.values(line, &mut slow)).map(|()| {
+            let sketch = slow.sketch(&mut times);
+            (slow, sketch)
+        });
         let (quick, mut places) = (format.quick.as_ref().unwrap(), Places::default());
-        let mut values = Values::default();
-        let read = (quick.sketch(line, &mut places, &mut values))
-            .and_then(|()| quick.rest(line, &places, &mut values));
-        (slow, read.map(|()| values))
+        let (mut sketch, mut values) = (Sketch::default(), Values::default());
+        let read = (quick.sketch(line, &mut places, &mut times, &mut sketch))
+            .and_then(|()| quick.values(line, &places, &mut values));
+        (slow, read.map(|()| (values, Ok(sketch))))
     }
 
     fn value() -> impl Strategy<Value = String> {
@@ -312,6 +331,16 @@ mod tests {
             2 => "[ ,:a\\[\\]{}-]{0,9}",
             1 => r#"[a "\\\\]{0,9}"#,
         ]
+    }
+
+    /// Both ways find the same where both find something; the quicker one need not find what is damaged.
+    fn check(format: &Format, line: &[u8]) -> Result<(), TestCaseError> {
+        let (Some((slow, expected)), Some((quick, sketch))) = read(format, line) else {
+            return Ok(());
+        };
+        prop_assert_eq!(slow, quick);
+        prop_assert_eq!(expected, sketch);
+        Ok(())
     }
 
     proptest! {
@@ -326,9 +355,7 @@ mod tests {
                     let at = at.index(line.len());
                     line[at] = byte;
                 }
-                if let (Some(slow), Some(quick)) = read(&format, &line) {
-                    prop_assert_eq!(slow, quick);
-                }
+                check(&format, &line)?;
             }
         }
 

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use super::cut::Step;
+use super::sketch::Moment;
 use crate::access_log::search;
 use crate::access_log::target::{read_query, read_request, read_target};
 use crate::access_log::times::Times;
-use crate::access_log::{Record, Stamp, UnparsedKind, value};
+use crate::access_log::{Record, UnparsedKind, value};
 
 /// A variable that fills a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,22 +112,26 @@ impl Variable {
         matches!(self, Self::TimeLocal | Self::TimeIso | Self::Msec)
     }
 
-    /// Whether [`Values::sketch`] or [`Values::ended`] reads it.
+    /// Those that tell what a request was, and when.
+    pub(super) const SKETCH: [Self; 13] = [
+        Self::TimeLocal,
+        Self::TimeIso,
+        Self::Msec,
+        Self::Request,
+        Self::RequestUri,
+        Self::Uri,
+        Self::Args,
+        Self::Status,
+        Self::Upstream,
+        Self::SessionSent,
+        Self::SessionMinted,
+        Self::SessionQuery,
+        Self::UserAgent,
+    ];
+
+    /// Whether it tells what a request was, or when.
     pub(super) fn is_sketch(self) -> bool {
-        let sketched = [
-            Self::Method,
-            Self::Request,
-            Self::RequestUri,
-            Self::Uri,
-            Self::Args,
-            Self::Status,
-            Self::Upstream,
-            Self::SessionSent,
-            Self::SessionMinted,
-            Self::SessionQuery,
-            Self::UserAgent,
-        ];
-        self.is_time() || sketched.contains(&self)
+        Self::SKETCH.contains(&self)
     }
 
     /// How many there are, without [`Variable::Other`].
@@ -156,7 +161,7 @@ impl<'a> Values<'a> {
 
     /// The value of a variable, unless it is absent.
     #[inline]
-    fn get(&self, variable: Variable) -> Option<&'a [u8]> {
+    pub(super) fn get(&self, variable: Variable) -> Option<&'a [u8]> {
         self.raw(variable).and_then(value::present)
     }
 
@@ -173,26 +178,6 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Fills in the request, its sessions, its status, and whether several upstreams were tried: cheap,
-    /// and all that is asked of most requests.
-    ///
-    /// # Errors
-    /// [`UnparsedKind::Number`] where the status is none.
-    #[inline]
-    pub(super) fn sketch(&self, record: &mut Record<'a>) -> Result<(), UnparsedKind> {
-        record.method = self.get(Variable::Method);
-        record.path = self.get(Variable::Uri);
-        record.session_sent = self.get(Variable::SessionSent);
-        record.session_minted = self.get(Variable::SessionMinted);
-        record.session_query = self.get(Variable::SessionQuery);
-        record.user_agent = self.get(Variable::UserAgent);
-        self.target(record);
-        record.status = self.read(Variable::Status, status)?;
-        let upstreams = self.raw(Variable::Upstream);
-        record.retried = upstreams.is_some_and(|raw| search::position(b' ', raw).is_some());
-        Ok(())
-    }
-
     /// What became of the request at its upstreams.
     #[inline]
     fn upstream(&self, record: &mut Record<'a>) {
@@ -206,24 +191,40 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Adds what [`Values::sketch`] left out.
+    /// Fills an empty record.
     ///
     /// # Errors
     /// [`UnparsedKind::Number`] where a number or a time is none.
-    pub(super) fn complete(
+    pub(super) fn fill(
         &self,
         record: &mut Record<'a>,
         times: &mut Times,
     ) -> Result<(), UnparsedKind> {
-        self.upstream(record);
-        record.ended = self.ended(times)?;
-        record.duration = self.read(Variable::Duration, value::seconds)?;
-        record.connection = self.read(Variable::Connection, value::integer)?;
+        record.method = self.get(Variable::Method);
+        record.path = self.get(Variable::Uri);
+        record.session_sent = self.get(Variable::SessionSent);
+        record.session_minted = self.get(Variable::SessionMinted);
+        record.session_query = self.get(Variable::SessionQuery);
+        record.user_agent = self.get(Variable::UserAgent);
         record.mcp_method = self.get(Variable::McpMethod);
         record.content_type = self.get(Variable::ContentType);
         record.client = self.get(Variable::Client);
+        record.status = self.read(Variable::Status, status)?;
+        record.duration = self.read(Variable::Duration, value::seconds)?;
+        record.connection = self.read(Variable::Connection, value::integer)?;
+        record.ended = self.moment().stamp(times)?;
         record.after_headers = self.after_headers();
+        self.target(record);
+        self.upstream(record);
         Ok(())
+    }
+
+    fn moment(&self) -> Moment<'a> {
+        Moment {
+            msec: self.get(Variable::Msec),
+            local: self.get(Variable::TimeLocal),
+            iso: self.get(Variable::TimeIso),
+        }
     }
 
     /// How long the last upstream's answer went on after its headers: what of it came later than they did.
@@ -252,30 +253,10 @@ impl<'a> Values<'a> {
             read_query(raw, record);
         }
     }
-
-    /// When the request ended: the most exact moment, with the zone from wherever it is written.
-    ///
-    /// # Errors
-    /// [`UnparsedKind::Number`] where the time is none.
-    #[inline(always)]
-    pub(super) fn ended(&self, times: &mut Times) -> Result<Option<Stamp>, UnparsedKind> {
-        let Some(unix_ms) = self.read(Variable::Msec, value::unix_ms)? else {
-            let local = self.read(Variable::TimeLocal, |raw| times.read(raw, value::common))?;
-            return match local {
-                Some(_) => Ok(local),
-                None => self.read(Variable::TimeIso, |raw| times.read(raw, value::iso8601)),
-            };
-        };
-        let local = self.read(Variable::TimeLocal, value::common_zone)?;
-        let zone = local.or(self.read(Variable::TimeIso, value::iso8601_zone)?);
-        Ok(Some(Stamp {
-            unix_ms,
-            utc_offset: zone,
-        }))
-    }
 }
 
-fn status(raw: &[u8]) -> Option<u16> {
+/// `$status`.
+pub(super) fn status(raw: &[u8]) -> Option<u16> {
     u16::try_from(value::integer(raw)?).ok()
 }
 

@@ -12,7 +12,7 @@ use super::errors::ErrorFiles;
 use super::recorder::{Line, Recorder};
 use crate::access_log::event::{Event, LineKind};
 use crate::access_log::reader::Reader;
-use crate::access_log::{Record, Stamp, UnparsedKind, Wanted, Written};
+use crate::access_log::{Parsed, Record, Stamp, UnparsedKind, Written};
 use crate::replay::gaps::{Unheard, Why};
 use crate::replay::tally::Log;
 use crate::replay::times::Clock;
@@ -50,9 +50,9 @@ struct Looked<'a> {
     /// When it was written; a line without a time goes with the one before.
     time: Option<i64>,
     stamp: Option<Stamp>,
-    record: &'a Record<'a>,
-    /// Whether all of it was read that there is, or what is wrong with the line.
-    read: Result<bool, UnparsedKind>,
+    parsed: &'a Parsed<'a>,
+    /// What is wrong with it.
+    read: Result<(), UnparsedKind>,
     /// The line itself, where it belongs to the second log.
     aside: Option<&'a [u8]>,
 }
@@ -88,17 +88,18 @@ impl Drive {
         else {
             return Ok(());
         };
-        let otherwise = match self.is_each {
-            true => Wanted::All,
-            false => Wanted::Time,
-        };
         while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
             let aside = line.ok().filter(|line| self.reader.is_aside(line));
-            let mut record = Record::default();
-            let read = line.and_then(|line| self.reader.read(line, &mut record, otherwise));
-            let stamp = match aside {
-                Some(line) => self.stamp(line),
-                None => read.ok().and_then(|_| moment(&record, *head)),
+            let mut parsed = Parsed::default();
+            let read = line.and_then(|line| match self.is_each {
+                true => (self.reader.parse(line)).map(|record| parsed.record = Some(record)),
+                false => self.reader.read(line, &mut parsed),
+            });
+            let stamp = match (aside, read, &parsed.record) {
+                (Some(line), ..) => self.stamp(line),
+                (None, Err(_), _) => None,
+                (None, Ok(()), Some(record)) => moment(record, *head),
+                (None, Ok(()), None) => parsed.sketch.ended,
             };
             *head = stamp.map_or(*head, |stamp| Some(stamp.unix_ms));
             if limit.is_passed_by(*head) {
@@ -110,7 +111,7 @@ impl Drive {
                 place: (at, *number),
                 time: *head,
                 stamp,
-                record: &record,
+                parsed: &parsed,
                 read,
                 aside,
             })?;
@@ -139,7 +140,7 @@ impl Drive {
         self.reader.tick(now, &mut self.events);
         let kind = match line.aside {
             Some(line) => self.reader.aside(now, line, &mut self.events),
-            None => (self.reader).record(now, line.record, line.read, &mut self.events),
+            None => (self.reader).record(now, line.parsed, line.read, &mut self.events),
         };
         if kind == LineKind::Stream {
             self.unheard.add(unheard);
@@ -149,7 +150,10 @@ impl Drive {
             place: line.place,
             time: line.time,
             kind,
-            record: (line.read.is_ok() && line.aside.is_none()).then_some(line.record),
+            record: match (line.read, line.aside) {
+                (Ok(()), None) => line.parsed.record.as_ref(),
+                _ => None,
+            },
         };
         self.recorder.access(&told, &self.events);
         if self.recorder.is_full() {

@@ -1,0 +1,95 @@
+//! What one value tells of a request, and when it was: the part of a line that is read of every request.
+//!
+//! It does not know where the value stood.
+
+use super::variable::{Values, Variable, status};
+use crate::access_log::times::Times;
+use crate::access_log::{Sketch, Stamp, UnparsedKind, search, target, value};
+
+/// Takes a value that is present into a sketch; `None` where a number is none.
+#[inline(always)]
+pub(super) fn take<'a>(
+    variable: Variable,
+    raw: &'a [u8],
+    sketch: &mut Sketch<'a>,
+    moment: &mut Moment<'a>,
+) -> Option<()> {
+    match variable {
+        Variable::TimeLocal => moment.local = Some(raw),
+        Variable::TimeIso => moment.iso = Some(raw),
+        Variable::Msec => moment.msec = Some(raw),
+        Variable::Request => {
+            if let Some((_, target)) = target::words(raw) {
+                take_target(target, sketch);
+            }
+        }
+        Variable::RequestUri => take_target(raw, sketch),
+        Variable::Uri => sketch.path = Some(raw),
+        Variable::Args => sketch.has_session |= target::session_of(raw).is_some(),
+        Variable::Status => sketch.status = Some(status(raw)?),
+        Variable::Upstream => sketch.retried = search::position(b' ', raw).is_some(),
+        Variable::SessionSent | Variable::SessionMinted | Variable::SessionQuery => {
+            sketch.has_session = true;
+        }
+        Variable::UserAgent => sketch.user_agent = Some(raw),
+        _ => {}
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn take_target<'a>(raw: &'a [u8], sketch: &mut Sketch<'a>) {
+    let (path, query) = target::parts(raw);
+    sketch.path = Some(path);
+    sketch.has_session |= query.and_then(target::session_of).is_some();
+}
+
+/// When a request ended, as its line writes it.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) msec: Option<&'a [u8]>,
+    pub(super) local: Option<&'a [u8]>,
+    pub(super) iso: Option<&'a [u8]>,
+}
+
+impl Moment<'_> {
+    /// The most exact moment, with the zone from wherever it is written.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the time is none.
+    #[inline(always)]
+    pub(super) fn stamp(&self, times: &mut Times) -> Result<Option<Stamp>, UnparsedKind> {
+        const NONE: UnparsedKind = UnparsedKind::Number;
+        if let Some(msec) = self.msec {
+            let local = self.local.map(|raw| value::common_zone(raw).ok_or(NONE));
+            let iso = self.iso.map(|raw| value::iso8601_zone(raw).ok_or(NONE));
+            return Ok(Some(Stamp {
+                unix_ms: value::unix_ms(msec).ok_or(NONE)?,
+                utc_offset: local.or(iso).transpose()?,
+            }));
+        }
+        let stamp = match (self.local, self.iso) {
+            (Some(raw), _) => times.read(raw, value::common),
+            (None, Some(raw)) => times.read(raw, value::iso8601),
+            (None, None) => return Ok(None),
+        };
+        stamp.map(Some).ok_or(NONE)
+    }
+}
+
+impl<'a> Values<'a> {
+    /// What the values that are there tell of the request.
+    ///
+    /// # Errors
+    /// [`UnparsedKind::Number`] where the status or the time is none.
+    pub(super) fn sketch(&self, times: &mut Times) -> Result<Sketch<'a>, UnparsedKind> {
+        let (mut sketch, mut moment) = (Sketch::default(), Moment::default());
+        for variable in Variable::SKETCH {
+            if let Some(raw) = self.get(variable) {
+                take(variable, raw, &mut sketch, &mut moment).ok_or(UnparsedKind::Number)?;
+            }
+        }
+        sketch.ended = moment.stamp(times)?;
+        Ok(sketch)
+    }
+}
