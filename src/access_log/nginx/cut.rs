@@ -128,9 +128,10 @@ impl Cut {
             rest = rest.get(end + step.until.text().len()..)?;
         }
         let length = to.checked_sub(line.len() - rest.len())?;
-        let end = match self.is_json {
-            true => last.until.end(rest, last.shape)?,
-            false => length.checked_sub(last.until.text().len())?,
+        let end = match last.shape {
+            Shape::Time => last.until.end(rest, Shape::Time)?,
+            shape if self.is_json => last.until.end(rest, shape)?,
+            _ => length.checked_sub(last.until.text().len())?,
         };
         let behind = last.until.strip(rest.get(end..)?)?;
         match line.len() - behind.len() == to {
