@@ -80,41 +80,44 @@ fn places(byte: u8, block: &[u8; BLOCK]) -> u32 {
 }
 
 /// Most places that are noted.
-pub(crate) const MAX_PLACES: usize = 128;
+pub(crate) const MAX_PLACES: usize = 126;
 
-/// The places of one byte in a text.
-pub(crate) struct Places([u16; MAX_PLACES]);
+/// The places of one byte in a text: what comes behind each, and after them the text's end and one.
+pub(crate) struct Places([u16; MAX_PLACES + 2]);
 
 impl Default for Places {
     fn default() -> Self {
-        Self([0; MAX_PLACES])
+        Self([0; MAX_PLACES + 2])
     }
 }
 
 impl Places {
-    /// Notes those of this byte, if it stands in the text just so often: at most [`MAX_PLACES`] times, in the
-    /// first 64 KiB.
+    /// Notes those of this byte, if it stands in the text just so often: at most [`MAX_PLACES`] times, in a text
+    /// shorter than 64 KiB.
     #[inline(always)]
     pub(crate) fn find(&mut self, byte: u8, text: &[u8], count: usize) -> Option<()> {
-        let wanted = self.0.get_mut(..count)?;
-        let (mut known, mut from) = (0, 0);
-        while from < text.len() {
-            let mut found = row(byte, text, from);
+        let (known, after) = (self.0.get_mut(1..)?).split_at_mut_checked(count)?;
+        *after.first_mut()? = u16::try_from(text.len() + 1).ok()?;
+        let (mut free, mut from) = (known.iter_mut(), 1);
+        while from <= text.len() {
+            let (mut found, begin) = (row(byte, text, from - 1), u16::try_from(from).ok()?);
             while found != 0 {
-                let place = from + found.trailing_zeros() as usize;
-                *wanted.get_mut(known)? = u16::try_from(place).ok()?;
-                known += 1;
+                let more = u16::try_from(found.trailing_zeros()).ok()?;
+                // No further than the text's end, which fits.
+                *free.next()? = begin.wrapping_add(more);
                 found &= found - 1;
             }
             from += ROW;
         }
-        (known == count).then_some(())
+        free.next().is_none().then_some(())
     }
 
-    /// The place of this number, from 0; the text's begin if there is none.
+    /// From where to where the text goes behind so many of the places, to the next or to its end.
     #[inline(always)]
-    pub(crate) fn at(&self, number: usize) -> usize {
-        self.0.get(number).copied().unwrap_or_default().into()
+    pub(crate) fn between(&self, number: usize) -> (usize, usize) {
+        let two = self.0.get(number..).and_then(<[u16]>::first_chunk);
+        let [from, behind] = *two.unwrap_or(&[0, 1]);
+        (from.into(), usize::from(behind).saturating_sub(1))
     }
 }
 
@@ -186,10 +189,14 @@ mod tests {
             let expected: Vec<_> = bytes.iter().enumerate().filter_map(at).collect();
             let count = expected.len();
             let mut places = Places::default();
-            let found = places.find(b'"', &bytes, count);
-            prop_assert_eq!(found.is_some(), count <= MAX_PLACES);
-            let found: Vec<_> = (0..count).map(|number| places.at(number)).collect();
-            prop_assert!(count > MAX_PLACES || found == expected);
+            prop_assert_eq!(places.find(b'"', &bytes, count).is_some(), count <= MAX_PLACES);
+            if count <= MAX_PLACES {
+                let begins = [0].into_iter().chain(expected.iter().map(|at| at + 1));
+                let ends = expected.iter().copied().chain([bytes.len()]);
+                for (number, between) in begins.zip(ends).enumerate() {
+                    prop_assert_eq!(places.between(number), between);
+                }
+            }
             prop_assert!(places.find(b'"', &bytes, count + more).is_none());
             prop_assert!(count == 0 || places.find(b'"', &bytes, count - 1).is_none());
         }

@@ -32,10 +32,8 @@ pub(super) struct Quick {
 struct Run {
     /// The text before them, up to the last quote in it.
     before: Until,
-    /// How many quotes the line has by then.
+    /// How many quotes the line has by then. The next one ends them, or the line.
     quotes: usize,
-    /// Whether the line ends behind them, and not the next quote.
-    is_last: bool,
     between: Between,
 }
 
@@ -79,7 +77,7 @@ impl Quick {
         let tail = match own.is_empty() {
             true => Some((quotes, Until::new(before.into()))),
             false => {
-                runs.push(Run::new(before, &mut quotes, own, line).last());
+                runs.push(Run::new(before, &mut quotes, own, line));
                 None
             }
         };
@@ -105,7 +103,7 @@ impl Quick {
         places.find(b'"', line, self.quotes)?;
         let mut moment = Moment::default();
         for run in &self.sketch {
-            let (from, to) = run.extent(line, places);
+            let (from, to) = places.between(run.quotes);
             // A glance at the text before will do: there are as many quotes as there should.
             if !run.before.ends_before(line, from) {
                 return None;
@@ -128,7 +126,7 @@ impl Quick {
         values: &mut Values<'a>,
     ) -> Option<()> {
         for run in &self.runs {
-            let (from, to) = run.extent(line, places);
+            let (from, to) = places.between(run.quotes);
             let begin = from.checked_sub(run.before.text().len())?;
             run.before.strip(line.get(begin..)?)?;
             // Behind a backslash a quote may be a part of the value.
@@ -142,7 +140,9 @@ impl Quick {
         }
         match &self.tail {
             None => Some(()),
-            Some((quote, tail)) => (line.get(places.at(*quote)..)? == tail.text()).then_some(()),
+            Some((quote, tail)) => {
+                (line.get(places.between(*quote).1..)? == tail.text()).then_some(())
+            }
         }
     }
 }
@@ -210,30 +210,7 @@ impl Run {
         Self {
             before: Until::new(before.into()),
             quotes: *quotes,
-            is_last: false,
             between,
-        }
-    }
-
-    /// Where it begins and ends in a line.
-    #[inline(always)]
-    fn extent(&self, line: &[u8], places: &Places) -> (usize, usize) {
-        let from = match self.quotes {
-            0 => 0,
-            quotes => places.at(quotes - 1) + 1,
-        };
-        let to = match self.is_last {
-            true => line.len(),
-            false => places.at(self.quotes),
-        };
-        (from, to)
-    }
-
-    /// The same at the end of a line.
-    fn last(self) -> Self {
-        Self {
-            is_last: true,
-            ..self
         }
     }
 
