@@ -1,8 +1,8 @@
 //! How fast a log is read, beside `grep`, `wc` and mtail on the same file, in one run:
 //! `cargo bench --bench throughput -- [--size 200M] [--runs 3]`. See docs/speed.md.
 //!
-//! Each measured program is a process of its own, this one included (`--read`), so that times and memory
-//! compare. Times are the best of the runs, of the wall clock.
+//! Each measured program is a process of its own, this one included (`--read`), all on one core, so that times and
+//! memory compare. Times are the best of the runs, of the wall clock.
 
 #![allow(
     missing_docs,
@@ -22,6 +22,7 @@ use std::process::Command;
 
 use generate::Kind;
 use peers::{Cost, measure};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 /// Lines of the sample under callgrind; two sizes, so that what starting costs falls out.
 const SAMPLE: [u64; 2] = [1 << 20, 3 << 20];
@@ -47,6 +48,7 @@ fn main() {
     if !words.iter().any(|word| word == "--bench") {
         return;
     }
+    pin();
     let size = bytes(option(&words, "--size").unwrap_or("200M"));
     let runs = option(&words, "--runs").map_or(3, |runs| runs.parse().expect("a number of runs"));
     let folder = tempfile::tempdir().expect("a folder for the logs");
@@ -68,6 +70,13 @@ fn main() {
         std::fs::remove_file(&log.path).expect("the log removed");
     }
     sessions(folder.path(), runs);
+}
+
+/// Keeps this process and all that it starts on the core that it is on: mtail would take several.
+fn pin() {
+    let mut core = CpuSet::new();
+    core.set(sched_getcpu());
+    sched_setaffinity(None, &core).expect("one core");
 }
 
 /// A million sessions, each with its own id: what the table's cap is for.

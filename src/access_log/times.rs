@@ -6,38 +6,50 @@ use super::Stamp;
 
 /// The last time that was read, and how it was written.
 #[derive(Debug, Default)]
-pub(crate) struct Times(Option<([u8; TIME], Stamp)>);
+pub(crate) struct Times(Option<(Written, Stamp)>);
 
-/// Bytes of `20/Nov/2026:09:59:41 +0000`; a time of another length is read each time.
-const TIME: usize = 26;
+/// A text of 16 to 32 bytes, as `20/Nov/2026:09:59:41 +0000` is: halves that overlap compare without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    length: usize,
+    first: [u8; HALF],
+    last: [u8; HALF],
+}
+
+const HALF: usize = 16;
+
+impl Written {
+    /// `None`: a time so long or short is read each time.
+    #[inline(always)]
+    fn of(raw: &[u8]) -> Option<Self> {
+        Some(Self {
+            length: Some(raw.len()).filter(|length| *length <= 2 * HALF)?,
+            first: *raw.first_chunk()?,
+            last: *raw.last_chunk()?,
+        })
+    }
+}
 
 impl Times {
-    /// What `read` gives for this text, the same function each time.
-    #[inline]
+    /// What `read` gives for this text: of two functions for texts that can be the same, always the same one.
+    #[inline(always)]
     pub(crate) fn read(
         &mut self,
         raw: &[u8],
         read: impl FnOnce(&[u8]) -> Option<Stamp>,
     ) -> Option<Stamp> {
-        let Ok(raw) = <&[u8; TIME]>::try_from(raw) else {
+        let Some(written) = Written::of(raw) else {
             return read(raw);
         };
         match self.0 {
-            Some((last, stamp)) if is_same(&last, raw) => Some(stamp),
+            Some((last, stamp)) if last == written => Some(stamp),
             _ => {
                 let stamp = read(raw)?;
-                self.0 = Some((*raw, stamp));
+                self.0 = Some((written, stamp));
                 Some(stamp)
             }
         }
     }
-}
-
-/// Whether both are the same: two overlapping halves need no call.
-#[inline(always)]
-fn is_same(one: &[u8; TIME], other: &[u8; TIME]) -> bool {
-    one.first_chunk::<16>() == other.first_chunk::<16>()
-        && one.last_chunk::<16>() == other.last_chunk::<16>()
 }
 
 #[cfg(test)]
@@ -66,9 +78,12 @@ mod tests {
     #[test]
     fn a_text_that_was_read_is_not_read_again() {
         let (mut times, stamp) = (Times::default(), value::without_zone(7));
-        let text = [b'x'; TIME];
-        assert_eq!(times.read(&text, |_| Some(stamp)), Some(stamp));
-        assert_eq!(times.read(&text, |_| None), Some(stamp));
-        assert_eq!(times.read(&text[1..], |_| None), None);
+        let text = [b'x'; 40];
+        for length in 0..40 {
+            let text = &text[..length];
+            assert_eq!(times.read(text, |_| Some(stamp)), Some(stamp));
+            let again = (16..=32).contains(&length).then_some(stamp);
+            assert_eq!(times.read(text, |_| None), again, "{length}");
+        }
     }
 }

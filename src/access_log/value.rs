@@ -92,11 +92,6 @@ pub(crate) fn iso8601(raw: &[u8]) -> Option<Stamp> {
     stamp(date, self::clock(clock)?, offset(zone)?)
 }
 
-/// The zone of such a time alone.
-pub(crate) fn iso8601_zone(raw: &[u8]) -> Option<i32> {
-    offset(raw.get(19..)?)
-}
-
 /// The common log format's time: `20/Nov/2026:09:59:41 +0000`.
 pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
     let (time, zone) = raw.split_first_chunk::<21>()?;
@@ -107,11 +102,6 @@ pub(crate) fn common(raw: &[u8]) -> Option<Stamp> {
         two(*d1, *d2)?,
     ];
     stamp(date, self::clock(clock)?, offset(zone)?)
-}
-
-/// The zone of such a time alone.
-pub(crate) fn common_zone(raw: &[u8]) -> Option<i32> {
-    offset(raw.get(21..)?)
 }
 
 /// `2026/11/20 09:59:41`, without a zone: naive seconds since 1970, comparable only among themselves.

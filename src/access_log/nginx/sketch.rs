@@ -59,21 +59,19 @@ impl Moment<'_> {
     /// [`UnparsedKind::Number`] where the time is none.
     #[inline(always)]
     pub(super) fn stamp(&self, times: &mut Times) -> Result<Option<Stamp>, UnparsedKind> {
-        const NONE: UnparsedKind = UnparsedKind::Number;
-        if let Some(msec) = self.msec {
-            let local = self.local.map(|raw| value::common_zone(raw).ok_or(NONE));
-            let iso = self.iso.map(|raw| value::iso8601_zone(raw).ok_or(NONE));
-            return Ok(Some(Stamp {
-                unix_ms: value::unix_ms(msec).ok_or(NONE)?,
-                utc_offset: local.or(iso).transpose()?,
-            }));
-        }
         let stamp = match (self.local, self.iso) {
-            (Some(raw), _) => times.read(raw, value::common),
-            (None, Some(raw)) => times.read(raw, value::iso8601),
-            (None, None) => return Ok(None),
+            (Some(raw), _) => times.read(raw, value::common).map(Some),
+            (None, Some(raw)) => times.read(raw, value::iso8601).map(Some),
+            (None, None) => Some(None),
         };
-        stamp.map(Some).ok_or(NONE)
+        let stamp = stamp.ok_or(UnparsedKind::Number)?;
+        let Some(msec) = self.msec else {
+            return Ok(stamp);
+        };
+        Ok(Some(Stamp {
+            unix_ms: value::unix_ms(msec).ok_or(UnparsedKind::Number)?,
+            utc_offset: stamp.and_then(|stamp| stamp.utc_offset),
+        }))
     }
 }
 
