@@ -117,9 +117,10 @@ impl Variable {
         Self::TimeLocal,
         Self::TimeIso,
         Self::Msec,
+        // What the client wrote counts, where both are there: the last one does.
+        Self::Uri,
         Self::Request,
         Self::RequestUri,
-        Self::Uri,
         Self::Args,
         Self::Status,
         Self::Upstream,

@@ -148,6 +148,16 @@ fn members_in_another_order_are_told_apart() {
 }
 
 #[test]
+fn a_sketch_has_the_path_that_its_record_has() {
+    let format = Format::compile("json").unwrap();
+    let line =
+        br#"{"request_uri":"/mcp?a","uri":"/index.php","request_method":"GET","status":200}"#;
+    let parsed = parse(&format, line, true).unwrap();
+    assert_eq!(parsed.sketch.path, Some(&b"/mcp"[..]));
+    assert_eq!(parsed.record.unwrap().path, parsed.sketch.path);
+}
+
+#[test]
 fn a_quote_in_a_value_is_left_to_the_cut() {
     let format = Format::compile(r#""$http_user_agent" "$request" "$status""#).unwrap();
     for agent in [r#"a\"b"#, r#"\" \""#] {
