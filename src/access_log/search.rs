@@ -44,13 +44,13 @@ fn farther(byte: u8, bytes: &[u8]) -> Option<usize> {
 }
 
 /// The lowest bit's number.
-fn first_of(places: u32) -> Option<usize> {
+fn first_of(places: u64) -> Option<usize> {
     (places != 0).then(|| places.trailing_zeros() as usize)
 }
 
 /// Where a byte stands in less than a block. Halves that overlap cost less than to go byte by byte, for how many
 /// there are is hard to foretell.
-fn short(byte: u8, bytes: &[u8]) -> u32 {
+fn short(byte: u8, bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         let found = places_in_word(byte, u64::from_le_bytes(*first));
         return found | places_in_word(byte, u64::from_le_bytes(*last)) << (bytes.len() - 8);
@@ -60,23 +60,19 @@ fn short(byte: u8, bytes: &[u8]) -> u32 {
         let found = places_in_word(byte, word(first)) & 0xf;
         return found | (places_in_word(byte, word(last)) & 0xf) << (bytes.len() - 4);
     }
-    let same = bytes
-        .iter()
-        .enumerate()
-        .filter(|(_, other)| **other == byte);
-    same.fold(0, |all, (at, _)| all | 1 << at)
+    one_by_one(byte, bytes)
 }
 
 /// The same in the eight bytes of a word.
-fn places_in_word(byte: u8, word: u64) -> u32 {
+fn places_in_word(byte: u8, word: u64) -> u64 {
     places(byte, &u128::from(word).to_le_bytes()) & 0xff
 }
 
 /// Where a byte stands in a block: a bit for each place, the first the lowest.
 #[inline(always)]
-fn places(byte: u8, block: &[u8; BLOCK]) -> u32 {
+fn places(byte: u8, block: &[u8; BLOCK]) -> u64 {
     let same = u8x16::new(*block).simd_eq(u8x16::splat(byte));
-    same.to_bitmask()
+    same.to_bitmask().into()
 }
 
 /// Most places that are noted.
@@ -134,14 +130,14 @@ fn row(byte: u8, text: &[u8], from: usize) -> u64 {
         Some(row) => (places_in_row(byte, row))
             .checked_shr(u32::try_from(missing).unwrap_or(u32::MAX))
             .unwrap_or(0),
-        None => short_row(byte, rest),
+        None => one_by_one(byte, rest),
     }
 }
 
 #[inline(always)]
 fn places_in_row(byte: u8, row: &[u8; ROW]) -> u64 {
     let (blocks, _) = row.as_chunks::<BLOCK>();
-    let bits = |(number, block)| u64::from(places(byte, block)) << (number * BLOCK);
+    let bits = |(number, block)| places(byte, block) << (number * BLOCK);
     blocks
         .iter()
         .enumerate()
@@ -149,9 +145,9 @@ fn places_in_row(byte: u8, row: &[u8; ROW]) -> u64 {
         .fold(0, |all, bits| all | bits)
 }
 
-/// The same of a text that has no whole row.
+/// The same of less than a row.
 #[inline(never)]
-fn short_row(byte: u8, rest: &[u8]) -> u64 {
+fn one_by_one(byte: u8, rest: &[u8]) -> u64 {
     let same = rest.iter().enumerate().filter(|(_, other)| **other == byte);
     same.fold(0, |all, (at, _)| all | 1 << at)
 }

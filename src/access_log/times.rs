@@ -6,11 +6,11 @@ use super::Stamp;
 
 /// The last time that was read, and how it was written.
 #[derive(Debug, Default)]
-pub(crate) struct Times(Option<(Written, Stamp)>);
+pub(crate) struct Times(Option<(Text, Stamp)>);
 
 /// A text of 16 to 32 bytes, as `20/Nov/2026:09:59:41 +0000` is: halves that overlap compare without a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Written {
+struct Text {
     length: usize,
     first: [u8; HALF],
     last: [u8; HALF],
@@ -18,7 +18,7 @@ struct Written {
 
 const HALF: usize = 16;
 
-impl Written {
+impl Text {
     /// `None`: a time so long or short is read each time.
     #[inline(always)]
     fn of(raw: &[u8]) -> Option<Self> {
@@ -38,7 +38,7 @@ impl Times {
         raw: &[u8],
         read: impl FnOnce(&[u8]) -> Option<Stamp>,
     ) -> Option<Stamp> {
-        let Some(written) = Written::of(raw) else {
+        let Some(written) = Text::of(raw) else {
             return read(raw);
         };
         match self.0 {

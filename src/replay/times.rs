@@ -31,18 +31,18 @@ impl Clock {
     /// The moment of a time in milliseconds since 1970; where there is none or it lies back, of the
     /// newest one seen.
     pub fn at(&mut self, unix_ms: Option<i64>) -> Instant {
-        if unix_ms > self.newest {
+        if let Some(time) = unix_ms
+            && unix_ms > self.newest
+        {
             self.newest = unix_ms;
-            self.now = self.moment();
+            self.now = self.moment(time);
         }
         self.now
     }
 
-    /// The moment of the newest time.
-    fn moment(&mut self) -> Instant {
-        let newest = self.newest.unwrap_or_default();
-        let first = *self.first.get_or_insert(newest);
-        let since = u64::try_from(newest.saturating_sub(first)).unwrap_or(0);
+    fn moment(&mut self, unix_ms: i64) -> Instant {
+        let first = *self.first.get_or_insert(unix_ms);
+        let since = u64::try_from(unix_ms.saturating_sub(first)).unwrap_or(0);
         let moment = self.start.checked_add(Duration::from_millis(since));
         moment.unwrap_or(self.start)
     }

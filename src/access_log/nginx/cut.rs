@@ -105,10 +105,7 @@ impl Cut {
 
     /// Cuts a text into its values; `None` if it does not have this shape.
     pub(super) fn values<'a>(&self, text: &'a [u8], values: &mut Values<'a>) -> Option<()> {
-        self.values_between(text, 0, text.len(), |variable, raw| {
-            values.set(variable, raw);
-            Some(())
-        })
+        self.values_between(text, 0, text.len(), values.taker())
     }
 
     /// The same from one place of a line to another. What lies behind is looked at, which is quicker than to mind
@@ -128,10 +125,9 @@ impl Cut {
             rest = rest.get(end + step.until.text().len()..)?;
         }
         let length = to.checked_sub(line.len() - rest.len())?;
-        let end = match last.shape {
-            Shape::Time => last.until.end(rest, Shape::Time)?,
-            shape if self.is_json => last.until.end(rest, shape)?,
-            _ => length.checked_sub(last.until.text().len())?,
+        let end = match self.is_json || last.shape == Shape::Time {
+            true => last.until.end(rest, last.shape)?,
+            false => length.checked_sub(last.until.text().len())?,
         };
         let behind = last.until.strip(rest.get(end..)?)?;
         match line.len() - behind.len() == to {

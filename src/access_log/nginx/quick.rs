@@ -44,8 +44,8 @@ enum Between {
     Value(Variable),
     /// The value between the text at its begin and another text, or with that all of it.
     First(Until, Step, Extent),
-    /// The value of so many bytes between another text and the text at its end.
-    Last(Until, usize, Variable, Until),
+    /// The time between another text and the text at its end.
+    Time(Until, Variable, Until),
     /// All values.
     All(Cut),
 }
@@ -133,10 +133,7 @@ impl Quick {
             if line.get(from..to)?.ends_with(b"\\") {
                 return None;
             }
-            run.between.read(line, from, to, |variable, raw| {
-                values.set(variable, raw);
-                Some(())
-            })?;
+            run.between.read(line, from, to, values.taker())?;
         }
         match &self.tail {
             None => Some(()),
@@ -153,7 +150,7 @@ impl Between {
         match self {
             Self::Value(variable) => variable.is_sketch(),
             Self::First(_, step, _) => step.variable.is_sketch(),
-            Self::Last(..) | Self::All(_) => false,
+            Self::Time(..) | Self::All(_) => false,
         }
     }
 
@@ -177,9 +174,9 @@ impl Between {
                     false => on(step.variable, value.get(..end)?),
                 }
             }
-            Self::Last(head, size, variable, until) => {
+            Self::Time(head, variable, until) => {
                 let end = to.checked_sub(until.text().len())?;
-                let begin = end.checked_sub(*size)?;
+                let begin = end.checked_sub(TIME_LENGTH)?;
                 let value = line.get(begin..end)?;
                 match begin >= from && head.ends_before(line, begin) && until.ends_before(line, to)
                 {
@@ -242,7 +239,7 @@ fn glance(cut: &Cut) -> Option<Between> {
         }
         [.., before, last] if last == wanted && last.shape == Shape::Time => {
             let (head, until) = (before.until.clone(), last.until.clone());
-            Some(Between::Last(head, TIME_LENGTH, last.variable, until))
+            Some(Between::Time(head, last.variable, until))
         }
         _ => all(),
     }

@@ -154,6 +154,14 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// What takes each value that is found.
+    pub(super) fn taker(&mut self) -> impl FnMut(Variable, &'a [u8]) -> Option<()> {
+        |variable, raw| {
+            self.set(variable, raw);
+            Some(())
+        }
+    }
+
     /// What stands for a variable, if it is logged.
     #[inline]
     fn raw(&self, variable: Variable) -> Option<&'a [u8]> {
