@@ -9,17 +9,18 @@
 //! owner that left never answers again, and one that restarted is seen failing first, as a rule: what
 //! waits for it is let go, and its sessions are not judged until one is seen living there again.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::label::label;
 use hashed::Hashed;
 use legacy::Legacy;
+use uses::{Use, Uses};
 use waiting::{Waiting, WaitingRoom};
 
 mod hashed;
 mod legacy;
+mod uses;
 mod waiting;
 
 /// How long a suspected miss waits for a sign of the owner.
@@ -137,9 +138,7 @@ pub struct Table {
     capacity: usize,
     idle: Duration,
     sessions: Hashed<Session>,
-    /// The sessions by their last use, in its order: front is idle longest.
-    by_use: BTreeMap<u64, (u64, Instant)>,
-    uses: u64,
+    uses: Uses,
     /// Requests seen: the clock by which failures and signs of life are ordered.
     turn: u64,
     /// Upstreams that failed, and when last.
@@ -156,7 +155,7 @@ pub struct Table {
 #[derive(Debug, Clone, Copy)]
 struct Session {
     owner: u64,
-    /// The key in `by_use`.
+    /// The number of its last use.
     used: u64,
     /// When it was last seen living at its owner.
     proven: u64,
@@ -172,8 +171,7 @@ impl Table {
             capacity: capacity.max(1),
             idle,
             sessions: Hashed::default(),
-            by_use: BTreeMap::new(),
-            uses: 0,
+            uses: Uses::default(),
             turn: 0,
             failed: Hashed::default(),
             all_failed: 0,
@@ -290,7 +288,7 @@ impl Table {
     fn at_owner(&mut self, session: u64, request: &Request<'_>) {
         let turn = self.turn;
         if request.status == Some(404) {
-            self.remove(session);
+            self.sessions.remove(&session);
             self.suspects.forget(session);
         } else if request.success() && !request.stream {
             // A stream's line is about the time before it.
@@ -324,10 +322,12 @@ impl Table {
 
     fn open(&mut self, now: Instant, id: &[u8], upstream: &[u8]) -> Seen {
         let (session, owner) = (self.hash(id), self.hash(upstream));
-        self.remove(session);
+        self.sessions.remove(&session);
         let evicted = self.sessions.len() >= self.capacity;
-        if evicted && let Some((_, (oldest, _))) = self.by_use.pop_first() {
-            self.sessions.remove(&oldest);
+        while self.sessions.len() >= self.capacity
+            && let Some(used) = self.uses.take_first()
+        {
+            self.forget_if_last(used);
         }
         let opened = Session {
             owner,
@@ -348,31 +348,34 @@ impl Table {
 
     fn touch(&mut self, now: Instant, session: u64) {
         if let Some(known) = self.sessions.get_mut(&session) {
-            self.by_use.remove(&known.used);
-            self.uses += 1;
-            known.used = self.uses;
-            self.by_use.insert(self.uses, (session, now));
+            known.used = self.uses.add(now, session);
         }
-    }
-
-    fn remove(&mut self, session: u64) {
-        if let Some(known) = self.sessions.remove(&session) {
-            self.by_use.remove(&known.used);
-        }
+        let sessions = &self.sessions;
+        self.uses
+            .tidy(sessions.len(), |used| is_last(sessions, *used));
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(first) = self.by_use.first_entry()
-            && now.saturating_duration_since(first.get().1) > self.idle
-        {
-            let (session, _) = first.remove();
-            self.sessions.remove(&session);
+        while let Some(used) = self.uses.take_idle(now, self.idle) {
+            self.forget_if_last(used);
+        }
+    }
+
+    /// Forgets a session of which this was the last use.
+    fn forget_if_last(&mut self, used: Use) {
+        if is_last(&self.sessions, used) {
+            self.sessions.remove(&used.session);
         }
     }
 
     fn hash(&self, text: &[u8]) -> u64 {
         self.key.hash_one(text)
     }
+}
+
+/// Whether the session was not used again, nor forgotten.
+fn is_last(sessions: &Hashed<Session>, used: Use) -> bool {
+    (sessions.get(&used.session)).is_some_and(|session| session.used == used.number)
 }
 
 #[cfg(test)]
