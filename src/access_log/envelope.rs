@@ -7,15 +7,9 @@
 /// Longest id that is taken out of an envelope, in bytes.
 const MAX_ID: usize = 512;
 
-/// Room for the id inside an envelope.
-#[derive(Debug)]
-pub(super) struct Envelope([u8; MAX_ID]);
-
-impl Default for Envelope {
-    fn default() -> Self {
-        Self([0; MAX_ID])
-    }
-}
+/// Room for the id inside an envelope, made where there is one.
+#[derive(Debug, Default)]
+pub(super) struct Envelope(Option<[u8; MAX_ID]>);
 
 /// The id inside an envelope; anything else as it stands.
 pub(super) fn open<'a>(id: &'a [u8], room: &'a mut Envelope) -> &'a [u8] {
@@ -25,8 +19,9 @@ pub(super) fn open<'a>(id: &'a [u8], room: &'a mut Envelope) -> &'a [u8] {
         return id;
     };
     let inner = id.get(at + 4..).unwrap_or_default();
-    match decode(inner, &mut room.0) {
-        Some(length @ 1..) => room.0.get(..length).unwrap_or(id),
+    let room = room.0.insert([0; MAX_ID]);
+    match decode(inner, room) {
+        Some(length @ 1..) => room.get(..length).unwrap_or(id),
         _ => id,
     }
 }
