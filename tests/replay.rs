@@ -532,6 +532,35 @@ fn any_line_has_an_answer() {
     assert_eq!(report["gaps"], serde_json::json!([hole]));
 }
 
+/// Lines of one moment are counted without a look at what is due.
+#[test]
+fn lines_of_one_moment_are_counted_by_kind() {
+    let line = |agent: &str| {
+        format!(
+            "::1 - - [20/Nov/2026:09:59:41 +0000] \"GET /page HTTP/1.1\" 200 1 \"-\" \"{agent}\"\n"
+        )
+    };
+    let input = [
+        "curl",
+        "holter/0.1.0",
+        "curl",
+        "holter/0.1.0",
+        "holter/0.1.0",
+    ]
+    .map(line);
+    let report: Value = serde_json::from_str(&printed(
+        Path::new("."),
+        &["--output", "json", "-"],
+        input.concat().as_bytes(),
+    ))
+    .unwrap();
+    let lines = &report["lines"];
+    assert_eq!(
+        (&lines["request"], &lines["ignored"]),
+        (&2.into(), &3.into())
+    );
+}
+
 #[test]
 fn a_wrong_format_is_no_log_without_streams() {
     let line = |at: u32| format!("{at} \"GET /mcp HTTP/1.1\" 200\n");

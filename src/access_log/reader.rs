@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{self, Envelope};
 use super::event::{Closed, Event, LineKind};
 use super::joiner::{self, Joiner};
+use super::marks::{Line, Marks};
 use super::rules::{Ended, Told, ended};
 use super::streams::{self, StreamRule};
 use super::times::Times;
@@ -29,8 +30,12 @@ pub struct Reader {
     ended: Ended,
     lines: u64,
     times: Times,
+    /// Of a line that comes alone.
+    marks: Marks,
     /// Whether upstreams are logged, so that sessions can be judged.
     judges: bool,
+    /// Whether more than its method and status can make a request a stream.
+    tells_posts: bool,
 }
 
 impl Reader {
@@ -39,6 +44,8 @@ impl Reader {
         Self {
             join: Joiner::new(&format, has_error_log),
             judges: format.has_upstream(),
+            tells_posts: format.tells_posts(),
+            marks: Marks::new(format.marked()),
             format,
             rule,
             sessions,
@@ -54,8 +61,16 @@ impl Reader {
             return self.aside(now, line, out);
         }
         let mut parsed = Parsed::default();
-        let read = self.read(line, &mut parsed);
-        self.record(now, &parsed, read, out)
+        let mut marks = std::mem::take(&mut self.marks);
+        let read = self.read(&marks.alone(line), &mut parsed);
+        let kind = self.record(now, &parsed, read, out);
+        self.marks = marks;
+        kind
+    }
+
+    /// The byte that has to be marked in lines for [`Reader::read`] to be quick.
+    pub fn marked(&self) -> u8 {
+        self.format.marked()
     }
 
     /// Lines of the access log taken so far: the number of the newest.
@@ -64,6 +79,7 @@ impl Reader {
     }
 
     /// Whether a line of the access log belongs to the second log: Caddy may write both to one file.
+    #[inline]
     pub fn is_aside(&self, line: &[u8]) -> bool {
         matches!(self.format, Format::Caddy(_)) && caddy::is_runtime(line)
     }
@@ -96,16 +112,25 @@ impl Reader {
     #[inline]
     pub fn read<'a>(
         &mut self,
-        line: &'a [u8],
+        line: &Line<'a, '_>,
         parsed: &mut Parsed<'a>,
     ) -> Result<(), UnparsedKind> {
         let (rule, sessions, judges) = (&self.rule, &self.sessions, self.judges);
+        let tells_posts = self.tells_posts;
         let is_asked = |sketch: &Sketch<'_>| {
             sketch.has_session
-                || rule.may_hold(sketch.path)
-                || judges && is_witness(sketch.status, sketch.retried, sessions)
+                || rule.may_hold(sketch, tells_posts)
+                || judges
+                    && is_witness(
+                        sketch.is_unanswered(),
+                        sketch.retried,
+                        sketch.upstream,
+                        sessions,
+                    )
         };
-        (self.format).read(without_return(line), parsed, &mut self.times, is_asked)
+        let trimmed = line.without_return();
+        let line = trimmed.as_ref().unwrap_or(line);
+        (self.format).read(line, parsed, &mut self.times, is_asked)
     }
 
     /// Takes what a line of the access log was read as: [`Reader::access`] in two steps.
@@ -116,14 +141,25 @@ impl Reader {
         read: Result<(), UnparsedKind>,
         out: &mut Vec<Event>,
     ) -> LineKind {
+        let record = match (read, &parsed.record) {
+            (Ok(()), None) => return self.ordinary(&parsed.sketch),
+            (Ok(()), Some(record)) => Ok(record),
+            (Err(kind), _) => Err(kind),
+        };
         self.lines += 1;
-        if let Err(kind) = read {
-            return unparsed(kind, out);
+        match record {
+            Ok(record) => self.take(now, record, out),
+            Err(kind) => unparsed(kind, out),
         }
-        match &parsed.record {
-            Some(record) => self.take(now, record, out),
-            None if parsed.sketch.user_agent.is_some_and(is_own) => LineKind::Ignored,
-            None => LineKind::Request,
+    }
+
+    /// The same of a line of which there is no more than a sketch.
+    #[inline]
+    pub fn ordinary(&mut self, sketch: &Sketch<'_>) -> LineKind {
+        self.lines += 1;
+        match sketch.user_agent.is_some_and(is_own) {
+            true => LineKind::Ignored,
+            false => LineKind::Request,
         }
     }
 
@@ -138,7 +174,12 @@ impl Reader {
         let is_own = (record.user_agent).is_some_and(is_own);
         if record.has_session() && !is_own {
             self.session(now, record, out);
-        } else if is_witness(record.status, record.retried, &self.sessions) {
+        } else if is_witness(
+            record.is_unanswered(),
+            record.retried,
+            record.upstream,
+            &self.sessions,
+        ) {
             self.sessions.note(now, &request(self.lines, record));
             self.late_verdicts(out);
         }
@@ -260,9 +301,14 @@ fn unparsed(kind: UnparsedKind, out: &mut Vec<Event>) -> LineKind {
 }
 
 /// Whether a line without a session tells something of others': a failure does, and whatever shows
-/// that an upstream answers while somebody waits for that.
-fn is_witness(status: Option<u16>, retried: bool, sessions: &Table) -> bool {
-    retried || matches!(status, Some(502..=504)) || sessions.waits()
+/// that an upstream answers for which somebody waits.
+fn is_witness(
+    is_unanswered: bool,
+    retried: bool,
+    upstream: Option<&[u8]>,
+    sessions: &Table,
+) -> bool {
+    is_unanswered || retried || sessions.awaits(upstream)
 }
 
 /// Whether this is how Holter's own canaries name themselves.

@@ -3,7 +3,8 @@
 //! What is looked for in a log line is a few bytes away nearly always, nearer than `memchr` takes to
 //! begin. It knows blocks of bytes and no log.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, u8x16, u8x64};
 
 /// Bytes that are looked at together.
 const BLOCK: usize = 16;
@@ -11,8 +12,11 @@ const BLOCK: usize = 16;
 /// From here on the longer vectors of `memchr` pay for their beginning.
 const FAR: usize = 8 * BLOCK;
 
+/// A word of which each byte is one.
+const LOWS: u64 = u64::from_ne_bytes([1; 8]);
+
 /// Bytes whose places fit a word, a bit each.
-const ROW: usize = 64;
+pub(crate) const ROW: usize = 64;
 
 /// The first place of a byte. Most values are shorter than a block: that one is looked at in place, the
 /// rest by a call.
@@ -43,6 +47,24 @@ fn farther(byte: u8, bytes: &[u8]) -> Option<usize> {
     first_of(places(byte, last)).map(|at| bytes.len() - BLOCK + at)
 }
 
+/// The first place of either of two bytes.
+#[inline]
+pub(crate) fn either(one: u8, other: u8, bytes: &[u8]) -> Option<usize> {
+    let found = |block| first_of(places(one, block) | places(other, block));
+    let mut at = 0;
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if let Some(more) = found(block) {
+            return Some(at + more);
+        }
+        at += BLOCK;
+    }
+    match bytes.last_chunk() {
+        // It overlaps those before, which have neither.
+        Some(last) => found(last).map(|at| bytes.len() - BLOCK + at),
+        None => bytes.iter().position(|byte| *byte == one || *byte == other),
+    }
+}
+
 /// The lowest bit's number.
 fn first_of(places: u64) -> Option<usize> {
     (places != 0).then(|| places.trailing_zeros() as usize)
@@ -63,6 +85,13 @@ fn short(byte: u8, bytes: &[u8]) -> u64 {
     one_by_one(byte, bytes)
 }
 
+/// The same of a few bytes.
+#[inline(never)]
+fn one_by_one(byte: u8, rest: &[u8]) -> u64 {
+    let same = rest.iter().enumerate().filter(|(_, other)| **other == byte);
+    same.fold(0, |all, (at, _)| all | 1 << at)
+}
+
 /// The same in the eight bytes of a word.
 fn places_in_word(byte: u8, word: u64) -> u64 {
     places(byte, &u128::from(word).to_le_bytes()) & 0xff
@@ -71,72 +100,34 @@ fn places_in_word(byte: u8, word: u64) -> u64 {
 /// Where a byte stands in a block: a bit for each place, the first the lowest.
 #[inline(always)]
 fn places(byte: u8, block: &[u8; BLOCK]) -> u64 {
-    let same = u8x16::new(*block).simd_eq(u8x16::splat(byte));
-    same.to_bitmask().into()
-}
-
-/// Most places that are noted.
-pub(crate) const MAX_PLACES: usize = 126;
-
-/// The places of one byte in a text: what comes behind each, and after them the text's end and one.
-pub(crate) struct Places([u16; MAX_PLACES + 2]);
-
-impl Default for Places {
-    fn default() -> Self {
-        Self([0; MAX_PLACES + 2])
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = Level::baseline().as_sse2() {
+        return places_in_block(simd, byte, block);
     }
-}
-
-impl Places {
-    /// Notes those of this byte, if it stands in the text just so often: at most [`MAX_PLACES`] times, in a text
-    /// shorter than 64 KiB.
-    #[inline(always)]
-    pub(crate) fn find(&mut self, byte: u8, text: &[u8], count: usize) -> Option<()> {
-        let (known, after) = (self.0.get_mut(1..)?).split_at_mut_checked(count)?;
-        *after.first_mut()? = u16::try_from(text.len() + 1).ok()?;
-        let (mut free, mut from) = (known.iter_mut(), 1);
-        while from <= text.len() {
-            let (mut found, begin) = (row(byte, text, from - 1), u16::try_from(from).ok()?);
-            while found != 0 {
-                let more = u16::try_from(found.trailing_zeros()).ok()?;
-                // No further than the text's end, which fits.
-                *free.next()? = begin.wrapping_add(more);
-                found &= found - 1;
-            }
-            from += ROW;
-        }
-        free.next().is_none().then_some(())
+    #[cfg(target_arch = "aarch64")]
+    if let Some(simd) = Level::baseline().as_neon() {
+        return places_in_block(simd, byte, block);
     }
-
-    /// From where to where the text goes behind so many of the places, to the next or to its end.
-    #[inline(always)]
-    pub(crate) fn between(&self, number: usize) -> (usize, usize) {
-        let two = self.0.get(number..).and_then(<[u16]>::first_chunk);
-        let [from, behind] = *two.unwrap_or(&[0, 1]);
-        (from.into(), usize::from(behind).saturating_sub(1))
-    }
-}
-
-/// The places of a byte in the row that begins here: a bit each, the first the lowest.
-#[inline(always)]
-fn row(byte: u8, text: &[u8], from: usize) -> u64 {
-    let rest = text.get(from..).unwrap_or_default();
-    if let Some(row) = rest.first_chunk::<ROW>() {
-        return places_in_row(byte, row);
-    }
-    let missing = ROW - rest.len();
-    match text.last_chunk::<ROW>() {
-        // The last row overlaps those before: their places are shifted out.
-        Some(row) => (places_in_row(byte, row))
-            .checked_shr(u32::try_from(missing).unwrap_or(u32::MAX))
-            .unwrap_or(0),
-        None => one_by_one(byte, rest),
-    }
+    one_by_one(byte, block)
 }
 
 #[inline(always)]
-fn places_in_row(byte: u8, row: &[u8; ROW]) -> u64 {
-    let (blocks, _) = row.as_chunks::<BLOCK>();
+fn places_in_block<S: Simd>(simd: S, byte: u8, block: &[u8; BLOCK]) -> u64 {
+    let same = u8x16::simd_from(simd, *block).simd_eq(u8x16::splat(simd, byte));
+    same.to_bitmask()
+}
+
+/// The same in a row.
+#[inline(always)]
+pub(super) fn places_in_row<S: Simd>(simd: S, byte: u8, row: &[u8; ROW]) -> u64 {
+    let same = u8x64::simd_from(simd, *row).simd_eq(u8x64::splat(simd, byte));
+    same.to_bitmask()
+}
+
+/// Where a byte stands in a row: a bit for each place, the first the lowest.
+#[inline(always)]
+pub(crate) fn row(byte: u8, row: &[u8; ROW]) -> u64 {
+    let (blocks, _) = row.as_chunks();
     let bits = |(number, block)| places(byte, block) << (number * BLOCK);
     blocks
         .iter()
@@ -145,11 +136,20 @@ fn places_in_row(byte: u8, row: &[u8; ROW]) -> u64 {
         .fold(0, |all, bits| all | bits)
 }
 
-/// The same of less than a row.
-#[inline(never)]
-fn one_by_one(byte: u8, rest: &[u8]) -> u64 {
-    let same = rest.iter().enumerate().filter(|(_, other)| **other == byte);
-    same.fold(0, |all, (at, _)| all | 1 << at)
+/// Whether a byte stands in a short value.
+#[inline(always)]
+pub(crate) fn contains(byte: u8, bytes: &[u8]) -> bool {
+    let has = |word: u64| {
+        let same = word ^ (u64::from(byte) * LOWS);
+        same.wrapping_sub(LOWS) & !same & (LOWS << 7) != 0
+    };
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= BLOCK => {
+            has(u64::from_ne_bytes(*first)) || has(u64::from_ne_bytes(*last))
+        }
+        (None, _) => bytes.contains(&byte),
+        _ => position(byte, bytes).is_some(),
+    }
 }
 
 /// What stands before and after the first place of a byte.
@@ -174,27 +174,9 @@ mod tests {
             prop_assert_eq!(position(byte, &bytes), expected);
             let halves = expected.map(|at| (&bytes[..at], &bytes[at + 1..]));
             prop_assert_eq!(split_once(byte, &bytes), halves);
-        }
-
-        #[test]
-        fn places_are_all_there_are(
-            bytes in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(b'"')], 0..600),
-            more in 1..3usize,
-        ) {
-            let at = |(at, byte): (usize, &u8)| (*byte == b'"').then_some(at);
-            let expected: Vec<_> = bytes.iter().enumerate().filter_map(at).collect();
-            let count = expected.len();
-            let mut places = Places::default();
-            prop_assert_eq!(places.find(b'"', &bytes, count).is_some(), count <= MAX_PLACES);
-            if count <= MAX_PLACES {
-                let begins = [0].into_iter().chain(expected.iter().map(|at| at + 1));
-                let ends = expected.iter().copied().chain([bytes.len()]);
-                for (number, between) in begins.zip(ends).enumerate() {
-                    prop_assert_eq!(places.between(number), between);
-                }
-            }
-            prop_assert!(places.find(b'"', &bytes, count + more).is_none());
-            prop_assert!(count == 0 || places.find(b'"', &bytes, count - 1).is_none());
+            prop_assert_eq!(contains(byte, &bytes), expected.is_some());
+            let expected = bytes.iter().position(|one| *one == byte || *one == 1);
+            prop_assert_eq!(either(byte, 1, &bytes), expected);
         }
 
         #[test]

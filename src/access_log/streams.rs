@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::Record;
+use super::{Record, Sketch};
 
 /// Paths that hold MCP streams by convention: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse`.
 pub const DEFAULT_PATHS: [&str; 2] = ["/mcp", "/sse"];
@@ -26,6 +26,8 @@ const AFTER_HEADERS: Duration = Duration::from_millis(250);
 pub struct StreamRule {
     methods: Vec<String>,
     paths: Vec<Paths>,
+    /// How long a path must be to be one of them, a bit each: most paths need no further look.
+    lengths: u64,
 }
 
 /// One path or several.
@@ -54,9 +56,15 @@ impl StreamRule {
             [prefix @ .., b'*'] => Paths::Under(prefix.into()),
             path => Paths::One(trim(path).into()),
         };
+        let paths: Vec<Paths> = paths.iter().map(path).collect();
+        let lengths = paths.iter().map(|path| match path {
+            Paths::One(path) => length(path),
+            Paths::Under(_) => u64::MAX,
+        });
         Self {
             methods,
-            paths: paths.iter().map(path).collect(),
+            lengths: lengths.fold(0, |all, one| all | one),
+            paths,
         }
     }
 
@@ -66,15 +74,22 @@ impl StreamRule {
     /// server"), which is an answer and not a broken stream. A redirect or an upgrade is none
     /// either. A success of another content type is a page; an error's content type says nothing.
     pub fn holds(&self, record: &Record<'_>) -> bool {
-        self.may_hold(record.path) && {
+        record.path.is_some_and(|path| self.matches(path)) && {
             let asked = self.is_method(record.method) || is_listen(record);
             answered(record, asked)
         }
     }
 
-    /// Whether a request's path is one of streams, whatever its method and answer.
-    pub fn may_hold(&self, path: Option<&[u8]>) -> bool {
-        path.is_some_and(|path| self.matches(path))
+    /// Whether a request may be a stream, by as much as a sketch of it tells. `tells_posts`: the lines of its format
+    /// can tell of a POST that was answered whether the answer was a stream.
+    #[inline]
+    pub fn may_hold(&self, sketch: &Sketch<'_>, tells_posts: bool) -> bool {
+        sketch.path.is_some_and(|path| self.matches(path))
+            && (tells_posts
+                || sketch
+                    .method
+                    .is_none_or(|method| self.is_method(Some(method)))
+                || sketch.is_failure())
     }
 
     fn is_method(&self, method: Option<&[u8]>) -> bool {
@@ -83,11 +98,17 @@ impl StreamRule {
 
     fn matches(&self, path: &[u8]) -> bool {
         let whole = trim(path);
-        self.paths.iter().any(|known| match known {
-            Paths::One(known) => **known == *whole,
-            Paths::Under(prefix) => path.starts_with(prefix),
-        })
+        self.lengths & length(whole) != 0
+            && self.paths.iter().any(|known| match known {
+                Paths::One(known) => **known == *whole,
+                Paths::Under(prefix) => path.starts_with(prefix),
+            })
     }
+}
+
+/// The bit of a path's length; long ones share the last.
+fn length(path: &[u8]) -> u64 {
+    1 << path.len().min(63)
 }
 
 /// Whether the answer is a stream, or the refusal of one that was asked for; where the content type is
@@ -329,6 +350,46 @@ mod tests {
             };
             let got = rule(methods).holds(&record);
             assert_eq!(got, expected, "{methods:?} {method} {path} {mcp_method:?}");
+        }
+    }
+
+    #[test]
+    fn a_sketch_is_asked_about_where_its_record_may_be_a_stream() {
+        let rule = StreamRule::default();
+        for (method, path, status, tells_posts, expected) in [
+            (Some("GET"), "/mcp", 200, false, true),
+            (Some("GET"), "/mcp/", 499, false, true),
+            (Some("GET"), "/mc", 200, true, false),
+            (Some("GET"), "/sse", 200, true, true),
+            (Some("POST"), "/mcp", 200, true, true),
+            (Some("POST"), "/mcp", 200, false, false),
+            (Some("POST"), "/mcp", 502, false, true),
+            (None, "/mcp", 200, false, true),
+        ] {
+            let sketch = Sketch {
+                method: method.map(str::as_bytes),
+                path: Some(path.as_bytes()),
+                status: Some(status),
+                ..Sketch::default()
+            };
+            let got = rule.may_hold(&sketch, tells_posts);
+            assert_eq!(got, expected, "{method:?} {path} {status} {tells_posts}");
+        }
+        assert!(!rule.may_hold(&Sketch::default(), true));
+    }
+
+    #[test]
+    fn paths_of_any_length_are_compared() {
+        let long = format!("/{}", "x".repeat(90));
+        for (path, asked, expected) in [
+            (&*long, &*long, true),
+            (&long, "/x", false),
+            ("/team/*", "/team/a", true),
+            ("/team/*", "/tea", false),
+            ("/", "/", true),
+        ] {
+            let rule = StreamRule::new(vec!["GET".to_owned()], &[path.to_owned()]);
+            assert_eq!(rule.matches(asked.as_bytes()), expected, "{path} {asked}");
         }
     }
 

@@ -4,12 +4,46 @@
 
 use super::{Record, search, value};
 
-/// The method and the target of `METHOD TARGET PROTOCOL`. A line that is none (a TLS greeting on a plain port) has
-/// neither.
+/// A method, a path and a query.
+pub(crate) type Words<'a> = (&'a [u8], (&'a [u8], Option<&'a [u8]>));
+
+/// The method of `METHOD TARGET PROTOCOL`, and the target's path and query. A line that is none (a TLS greeting on a
+/// plain port) has nothing of it.
 #[inline]
-pub(crate) fn words(request: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn words(request: &[u8]) -> Option<Words<'_>> {
     let (method, rest) = search::split_once(b' ', request)?;
-    Some((method, search::split_once(b' ', rest)?.0))
+    let (path, behind) = rest.split_at_checked(search::either(b' ', b'?', rest)?)?;
+    let query = match behind.split_first()? {
+        (b'?', query) => Some(search::split_once(b' ', query)?.0),
+        _ => None,
+    };
+    Some((method, (path, query)))
+}
+
+/// The same where more text follows the request: most have all their ends in one row, which is looked at in no loop.
+#[inline(always)]
+pub(crate) fn words_before(text: &[u8], length: usize) -> Option<Words<'_>> {
+    let request = text.get(..length)?;
+    words_in_row(text, length).or_else(|| words(request))
+}
+
+/// `None` if they go beyond it.
+#[inline(always)]
+fn words_in_row(text: &[u8], length: usize) -> Option<Words<'_>> {
+    let row = text.first_chunk()?;
+    let (spaces, marks) = (search::row(b' ', row), search::row(b'?', row));
+    let method = spaces.trailing_zeros();
+    let behind = u64::MAX.checked_shl(method + 1)?;
+    let path = ((spaces | marks) & behind).trailing_zeros();
+    let target = (spaces & behind).trailing_zeros();
+    let [method, path, target] = [method, path, target].map(|at| at as usize);
+    if target >= length.min(search::ROW) {
+        return None;
+    }
+    Some((
+        text.get(..method)?,
+        (text.get(method + 1..path)?, text.get(path + 1..target)),
+    ))
 }
 
 /// A target's path, and after a `?` its query.
@@ -23,15 +57,18 @@ pub(crate) fn parts(target: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// Takes a request's line.
 pub(crate) fn read_request<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    if let Some((method, target)) = words(raw) {
+    if let Some((method, parts)) = words(raw) {
         record.method = Some(method);
-        read_target(target, record);
+        read_parts(parts, record);
     }
 }
 
 /// Takes a path, and after a `?` the query.
 pub(crate) fn read_target<'a>(raw: &'a [u8], record: &mut Record<'a>) {
-    let (path, query) = parts(raw);
+    read_parts(parts(raw), record);
+}
+
+fn read_parts<'a>((path, query): (&'a [u8], Option<&'a [u8]>), record: &mut Record<'a>) {
     record.path = Some(path);
     if let Some(query) = query {
         read_query(query, record);
@@ -66,6 +103,33 @@ pub(crate) fn session_of(query: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_method_path_and_query() {
+        for (request, expected) in [
+            ("GET /mcp HTTP/1.1", Some(("GET", "/mcp", None))),
+            (
+                "GET /mcp?a=b?c HTTP/1.1",
+                Some(("GET", "/mcp", Some("a=b?c"))),
+            ),
+            ("GET /mcp? HTTP/1.1", Some(("GET", "/mcp", Some("")))),
+            ("GET ?a HTTP/1.1", Some(("GET", "", Some("a")))),
+            ("GET /a b?c HTTP/1.1", Some(("GET", "/a", None))),
+            ("GET  /mcp HTTP/1.1", Some(("GET", "", None))),
+            ("GET /mcp", None),
+            ("GET /mcp?a", None),
+            ("-", None),
+            ("", None),
+        ] {
+            let got = words(request.as_bytes());
+            let longer = [request.as_bytes(), &[b' '; 64]].concat();
+            assert_eq!(words_before(&longer, request.len()), got, "{request}");
+            let bytes = |text: &'static str| text.as_bytes();
+            let expected = expected
+                .map(|(method, path, query)| (bytes(method), (bytes(path), query.map(bytes))));
+            assert_eq!(got, expected, "{request}");
+        }
+    }
 
     #[test]
     fn the_session_is_found_in_the_query() {

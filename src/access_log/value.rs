@@ -57,6 +57,11 @@ pub(crate) fn seconds(raw: &[u8]) -> Option<Duration> {
         10,
         1,
     ];
+    // As nginx writes it.
+    if let Some((whole, [b'.', millis @ ..])) = raw.split_last_chunk::<4>() {
+        let millis = u32::try_from(integer(millis)?).ok()?;
+        return Some(Duration::new(integer(whole)?, millis * 1_000_000));
+    }
     let Some((whole, fraction)) = search::split_once(b'.', raw) else {
         return integer(raw).map(Duration::from_secs);
     };

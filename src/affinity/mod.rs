@@ -234,9 +234,11 @@ impl Table {
         self.confirmed.drain(..)
     }
 
-    /// Whether a suspected miss waits for its session's owner to answer.
-    pub fn waits(&self) -> bool {
+    /// Whether a suspected miss waits for this upstream to answer.
+    #[inline]
+    pub fn awaits(&self, upstream: Option<&[u8]>) -> bool {
         !self.suspects.is_empty()
+            && upstream.is_some_and(|upstream| self.suspects.has(self.hash(upstream)))
     }
 
     /// How many sessions are known.

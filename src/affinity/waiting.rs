@@ -58,6 +58,11 @@ impl WaitingRoom {
         is_full
     }
 
+    /// Whether one waits for this key.
+    pub(super) fn has(&self, key: u64) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// Takes those that wait for this key, and have not waited for longer than [`CONFIRM`].
     pub(super) fn take(&mut self, key: u64, now: Instant) -> Vec<Waiting> {
         let mut found = self.by_key.remove(&key).unwrap_or_default();

@@ -31,6 +31,11 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// Whether a number might not end where its digits do.
+    pub(super) fn goes_on_with_a_digit(&self) -> bool {
+        self.until.text().first().is_some_and(u8::is_ascii_digit)
+    }
+
     /// The same before another text.
     pub(super) fn before(&self, until: &[u8]) -> Self {
         Self {

@@ -18,7 +18,7 @@ mod variable;
 pub use format_error::{FormatError, Problem};
 
 use super::keyed::{Keys, Name};
-use super::search::Places;
+use super::marks::Line;
 use super::times::Times;
 use super::{MAX_LINE, POST_STREAMS, Parsed, Record, Sketch, UnparsedKind, damage};
 use crate::label::label;
@@ -71,7 +71,7 @@ pub struct Format {
     /// The whole line, as written.
     line: Cut,
     /// The same, as most lines can be read.
-    quick: Option<Quick>,
+    quick: Option<Box<Quick>>,
     /// The same by key, if the line is a JSON object.
     keys: Option<Keys<Cut>>,
     missing: Box<[Missing]>,
@@ -179,10 +179,26 @@ impl Format {
         let line = line.without_redundant();
         Ok(Self {
             missing,
-            quick: Quick::of(&line),
+            quick: Quick::of(&line).map(Box::new),
             line,
             keys: (!members.is_empty()).then(|| Keys::new(members, of_request)),
         })
+    }
+
+    /// The byte that has to be marked in a line for it to be read quickly.
+    pub(super) fn marked(&self) -> u8 {
+        self.quick.as_ref().map_or(b'\n', |_| b'"')
+    }
+
+    /// Whether it tells of a POST that was answered whether the answer was a stream.
+    pub(super) fn tells_posts(&self) -> bool {
+        let telling = [
+            Variable::ContentType,
+            Variable::McpMethod,
+            Variable::Completion,
+            Variable::UpstreamResponseTime,
+        ];
+        self.keys.is_some() || telling.iter().any(|variable| self.line.has(*variable))
     }
 
     /// Whether it tells which upstream a request was sent to.
@@ -212,7 +228,7 @@ impl Format {
     #[inline]
     pub(super) fn read<'a>(
         &self,
-        line: &'a [u8],
+        line: &Line<'a, '_>,
         parsed: &mut Parsed<'a>,
         times: &mut Times,
         is_asked: impl Fn(&Sketch<'a>) -> bool,
@@ -220,7 +236,7 @@ impl Format {
         if let Some(read) = self.read_quickly(line, parsed, times, &is_asked) {
             return read;
         }
-        let values = self.values(line)?;
+        let values = self.values(line.text)?;
         parsed.sketch = values.sketch(times)?;
         match is_asked(&parsed.sketch) {
             true => values.fill(parsed.record.insert(Record::default()), times),
@@ -232,19 +248,18 @@ impl Format {
     #[inline(always)]
     fn read_quickly<'a>(
         &self,
-        line: &'a [u8],
+        line: &Line<'a, '_>,
         parsed: &mut Parsed<'a>,
         times: &mut Times,
         is_asked: impl Fn(&Sketch<'a>) -> bool,
     ) -> Option<Result<(), UnparsedKind>> {
-        let quick = (self.quick.as_ref()).filter(|_| line.len() <= MAX_LINE)?;
-        let mut places = Places::default();
-        quick.sketch(line, &mut places, times, &mut parsed.sketch)?;
+        let quick = self.quick.as_ref()?;
+        quick.sketch(line, times, &mut parsed.sketch)?;
         if !is_asked(&parsed.sketch) {
             return Some(Ok(()));
         }
         let mut values = Values::default();
-        quick.values(line, &places, &mut values)?;
+        quick.values(line, &mut values)?;
         Some(values.fill(parsed.record.insert(Record::default()), times))
     }
 

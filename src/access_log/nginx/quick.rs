@@ -8,11 +8,14 @@
 
 use super::cut::{Cut, Step};
 use super::scan::{Shape, TIME_LENGTH, Until};
-use super::sketch::{Moment, take};
 use super::variable::{Values, Variable};
-use crate::access_log::search::{MAX_PLACES, Places};
+use crate::access_log::Sketch;
+use crate::access_log::marks::Line;
+use crate::access_log::target::{self, Words};
 use crate::access_log::times::Times;
-use crate::access_log::{Sketch, value};
+use glance::Glance;
+
+mod glance;
 
 /// A format's text, cut at its quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +23,11 @@ pub(super) struct Quick {
     /// How many quotes there are.
     quotes: usize,
     /// What tells a request, and when it was.
-    sketch: Box<[Run]>,
+    glance: Glance,
     /// All that there is.
     runs: Box<[Run]>,
-    /// The text from the last value's quote on, and the number of that quote.
-    tail: Option<(usize, Until)>,
+    /// The text from the last value's quote on.
+    tail: Option<Box<[u8]>>,
 }
 
 /// Values that no quote parts from each other: mostly one.
@@ -60,7 +63,7 @@ enum Extent {
 }
 
 impl Quick {
-    /// A line's text; `None` if it has no quotes, or too many.
+    /// A line's text; `None` if it has no quotes.
     pub(super) fn of(line: &Cut) -> Option<Self> {
         let (mut before, mut own) = (line.prefix().text(), Vec::new());
         let (mut runs, mut quotes) = (Vec::new(), 0);
@@ -75,118 +78,108 @@ impl Quick {
             }
         }
         let tail = match own.is_empty() {
-            true => Some((quotes, Until::new(before.into()))),
+            true => Some(before),
             false => {
                 runs.push(Run::new(before, &mut quotes, own, line));
                 None
             }
         };
-        quotes += tail.as_ref().map_or(0, |(_, tail)| count(tail.text()));
-        (1..=MAX_PLACES).contains(&quotes).then(|| Self {
+        quotes += tail.map_or(0, count);
+        // What goes over several lines cannot be found in one.
+        let is_line = |run: &Run| !run.before.text().contains(&b'\n');
+        (quotes > 0 && runs.iter().all(is_line)).then(|| Self {
             quotes,
-            sketch: runs.iter().filter_map(Run::sketch).collect(),
+            glance: Glance::of(&runs, line),
             runs: runs.into(),
-            tail,
+            tail: tail.map(Box::from),
         })
     }
 
-    /// Takes what tells a request, and notes where the line's quotes are, for the values. `None` if the line cannot
-    /// be read so; it need not be damaged.
-    #[inline(always)]
+    /// Takes what tells a request; where it has a session no more than that. `None` if the line cannot be read so; it need
+    /// not be damaged.
+    #[inline(never)]
     pub(super) fn sketch<'a>(
         &self,
-        line: &'a [u8],
-        places: &mut Places,
+        line: &Line<'a, '_>,
         times: &mut Times,
         sketch: &mut Sketch<'a>,
     ) -> Option<()> {
-        places.find(b'"', line, self.quotes)?;
-        let mut moment = Moment::default();
-        for run in &self.sketch {
-            let (from, to) = places.between(run.quotes);
-            // A glance at the text before will do: there are as many quotes as there should.
-            if !run.before.ends_before(line, from) {
-                return None;
-            }
-            run.between
-                .read(line, from, to, |variable, raw| match value::present(raw) {
-                    Some(raw) => take(variable, raw, sketch, &mut moment),
-                    None => Some(()),
-                })?;
+        match line.has(self.quotes) {
+            true => self.glance.read(line, times, sketch),
+            false => None,
         }
-        sketch.ended = moment.stamp(times).ok()?;
-        Some(())
     }
 
     /// Takes all values, and looks at all of the line's text.
-    pub(super) fn values<'a>(
-        &self,
-        line: &'a [u8],
-        places: &Places,
-        values: &mut Values<'a>,
-    ) -> Option<()> {
+    #[inline(never)]
+    pub(super) fn values<'a>(&self, line: &Line<'a, '_>, values: &mut Values<'a>) -> Option<()> {
         for run in &self.runs {
-            let (from, to) = places.between(run.quotes);
-            let begin = from.checked_sub(run.before.text().len())?;
-            run.before.strip(line.get(begin..)?)?;
+            let (from, to) = line.between(run.quotes);
+            let text = line.whole.get(from..to)?;
             // Behind a backslash a quote may be a part of the value.
-            if line.get(from..to)?.ends_with(b"\\") {
+            if !run.before.stands_before(line.whole, from) || text.last() == Some(&b'\\') {
                 return None;
             }
-            run.between.read(line, from, to, values.taker())?;
+            match &run.between {
+                Between::Value(variable) => values.set(*variable, text),
+                Between::All(cut) => {
+                    cut.values_between(line.whole, from, to, values.taker())?;
+                }
+                one => values.set(one.variable()?, one.value(line.whole, from, to)?),
+            }
         }
         match &self.tail {
             None => Some(()),
-            Some((quote, tail)) => {
-                (line.get(places.between(*quote).1..)? == tail.text()).then_some(())
-            }
+            // As many quotes are in it as are left.
+            Some(tail) => line.text.ends_with(tail).then_some(()),
         }
     }
 }
 
 impl Between {
-    /// Whether it is one value that tells a request.
-    fn is_sketch(&self) -> bool {
+    /// Which variable it is, if it is one value.
+    fn variable(&self) -> Option<Variable> {
         match self {
-            Self::Value(variable) => variable.is_sketch(),
-            Self::First(_, step, _) => step.variable.is_sketch(),
-            Self::Time(..) | Self::All(_) => false,
+            Self::Value(variable) | Self::Time(_, variable, _) => Some(*variable),
+            Self::First(_, step, _) => Some(step.variable),
+            Self::All(_) => None,
         }
     }
 
-    /// Gives the values of what stands from one place to another.
+    /// The value from one place to another, if it is one.
     #[inline(always)]
-    fn read<'a>(
-        &self,
-        line: &'a [u8],
-        from: usize,
-        to: usize,
-        mut on: impl FnMut(Variable, &'a [u8]) -> Option<()>,
-    ) -> Option<()> {
+    fn value<'a>(&self, line: &'a [u8], from: usize, to: usize) -> Option<&'a [u8]> {
         match self {
-            Self::Value(variable) => on(*variable, line.get(from..to)?),
+            Self::Value(_) => line.get(from..to),
             Self::First(head, step, extent) => {
                 let value = head.strip(line.get(from..)?)?;
                 let end = step.until.end(value, step.shape)?;
                 let read = from + head.text().len() + end + step.until.text().len();
-                match *extent == Extent::Whole && read != to {
-                    true => None,
-                    false => on(step.variable, value.get(..end)?),
-                }
+                let is_right = match extent {
+                    Extent::Whole => read == to,
+                    Extent::Part => read <= to,
+                };
+                if is_right { value.get(..end) } else { None }
             }
-            Self::Time(head, variable, until) => {
-                let end = to.checked_sub(until.text().len())?;
-                let begin = end.checked_sub(TIME_LENGTH)?;
-                let value = line.get(begin..end)?;
-                match begin >= from && head.ends_before(line, begin) && until.ends_before(line, to)
-                {
-                    true => on(*variable, value),
-                    false => None,
-                }
-            }
-            Self::All(cut) => cut.values_between(line, from, to, on),
+            Self::Time(head, _, until) => time(line, from, to, head, until),
+            Self::All(_) => None,
         }
     }
+}
+
+/// A time with a text before it, and another that stands to the end.
+#[inline(always)]
+fn time<'a>(
+    line: &'a [u8],
+    from: usize,
+    to: usize,
+    head: &Until,
+    until: &Until,
+) -> Option<&'a [u8]> {
+    let end = to.checked_sub(until.text().len())?;
+    let begin = end.checked_sub(TIME_LENGTH)?;
+    let is_right = begin >= from && head.ends_before(line, begin) && until.ends_before(line, to);
+    if is_right { line.get(begin..end) } else { None }
 }
 
 impl Run {
@@ -211,11 +204,92 @@ impl Run {
         }
     }
 
+    /// Its one value. A glance at the text before will do: there are as many quotes as there should.
+    #[inline(never)]
+    fn value<'a>(&self, line: &Line<'a, '_>) -> Option<&'a [u8]> {
+        let (from, to) = line.between(self.quotes);
+        match (line.whole.get(..from)?.last_chunk(), &self.between) {
+            (Some(word), Between::Value(_)) if self.before.ends(*word) => line.whole.get(from..to),
+            _ => self.other_value(line),
+        }
+    }
+
+    /// The same of what does not stand between two quotes, or stands at the text's begin.
+    #[inline(never)]
+    fn other_value<'a>(&self, line: &Line<'a, '_>) -> Option<&'a [u8]> {
+        let (from, to) = line.between(self.quotes);
+        match self.before.ends_before(line.whole, from) {
+            true => self.between.value(line.whole, from, to),
+            false => None,
+        }
+    }
+
+    /// The same of a time.
+    #[inline(always)]
+    fn time<'a>(&self, line: &Line<'a, '_>) -> Option<&'a [u8]> {
+        let Between::Time(head, _, until) = &self.between else {
+            return None;
+        };
+        let (from, to) = line.between(self.quotes);
+        match self.before.ends_before(line.whole, from) {
+            true => time(line.whole, from, to, head, until),
+            false => None,
+        }
+    }
+
+    /// The same of a status, which nearly always has three digits.
+    #[inline(always)]
+    fn status<'a>(&self, line: &Line<'a, '_>) -> Option<&'a [u8]> {
+        const DIGITS: usize = 3;
+        let (from, to) = line.between(self.quotes);
+        if let Between::First(head, step, Extent::Part) = &self.between
+            && let rest = head.strip(line.whole.get(from..to)?)?
+            && let Some((digits, behind)) = rest.split_first_chunk::<DIGITS>()
+            && digits.iter().all(u8::is_ascii_digit)
+            && step.until.strip(behind).is_some()
+            && self.before.ends_before(line.whole, from)
+        {
+            return rest.get(..DIGITS);
+        }
+        self.other_value(line)
+    }
+
+    /// The same of a request, taken apart; `None` in it where it is none.
+    #[inline(always)]
+    fn request<'a>(&self, line: &Line<'a, '_>) -> Option<Option<Words<'a>>> {
+        let (raw, (from, _)) = (self.value(line)?, line.between(self.quotes));
+        Some(target::words_before(line.whole.get(from..)?, raw.len()))
+    }
+
+    /// Gives its values.
+    fn read<'a>(
+        &self,
+        line: &Line<'a, '_>,
+        mut on: impl FnMut(Variable, &'a [u8]) -> Option<()>,
+    ) -> Option<()> {
+        if let Some(variable) = self.between.variable() {
+            return on(variable, self.value(line)?);
+        }
+        let (from, to) = line.between(self.quotes);
+        match (&self.between, self.before.ends_before(line.whole, from)) {
+            (Between::All(cut), true) => cut.values_between(line.whole, from, to, on),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a session's id.
+    fn is_session(&self) -> bool {
+        matches!(
+            self.between.variable(),
+            Some(Variable::SessionSent | Variable::SessionMinted | Variable::SessionQuery)
+        )
+    }
+
     /// What of it tells a request, if anything does.
     fn sketch(&self) -> Option<Self> {
         let between = match &self.between {
             Between::All(cut) => glance(cut),
-            whole => whole.is_sketch().then(|| whole.clone()),
+            one => (one.variable().is_some_and(Variable::is_sketch)).then(|| one.clone()),
         };
         Some(Self {
             between: between?,

@@ -99,6 +99,7 @@ impl<T: AsRef<[u8]>> Until<T> {
     }
 
     /// What follows the text, if `from` starts with it.
+    #[inline(always)]
     pub(super) fn strip<'a>(&self, from: &'a [u8]) -> Option<&'a [u8]> {
         (self.starts(from)).then(|| from.get(self.text().len()..).unwrap_or_default())
     }
@@ -110,9 +111,33 @@ impl<T: AsRef<[u8]>> Until<T> {
             return false;
         };
         match before.last_chunk::<WORD>() {
-            Some(word) => u64::from_ne_bytes(*word) & self.tail_mask == self.tail,
+            Some(word) => self.ends(*word),
             None => before.ends_with(self.text()),
         }
+    }
+
+    /// The same of what stands there.
+    #[inline(always)]
+    pub(super) fn ends(&self, word: [u8; WORD]) -> bool {
+        u64::from_ne_bytes(word) & self.tail_mask == self.tail
+    }
+
+    /// Whether the text stands before this place of a line.
+    #[inline(always)]
+    pub(super) fn stands_before(&self, line: &[u8], at: usize) -> bool {
+        let length = self.text().len();
+        self.ends_before(line, at)
+            && (length <= WORD || {
+                let begin = at.checked_sub(length).and_then(|begin| line.get(begin..at));
+                match (length, begin) {
+                    (_, None) => false,
+                    // The two words overlap, and cover it.
+                    (..=DOUBLE, Some(text)) => text
+                        .first_chunk()
+                        .is_some_and(|head| u64::from_ne_bytes(*head) == self.head),
+                    (_, Some(text)) => text == self.text(),
+                }
+            })
     }
 
     /// Whether `from` starts with the text.
@@ -330,16 +355,14 @@ mod tests {
                 assert_eq!(until.strip(&line[..have]), expected, "{length} of {have}");
             }
             for at in 0..48 {
-                assert_eq!(
-                    until.ends_before(&line, at),
-                    at == length,
-                    "{length} before {at}"
-                );
+                let stands = (until.ends_before(&line, at), until.stands_before(&line, at));
+                assert_eq!(stands, (at == length, at == length), "{length} before {at}");
             }
             for wrong in 0..length {
                 let mut line = line.clone();
                 line[wrong] = b'\x7f';
                 assert_eq!(until.strip(&line), None, "{length}, {wrong}");
+                assert!(!until.stands_before(&line, length), "{length}, {wrong}");
                 assert_eq!(until.strip(&line[..length]), None, "{length}, {wrong}");
             }
         }

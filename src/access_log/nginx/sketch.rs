@@ -2,7 +2,7 @@
 //!
 //! It does not know where the value stood.
 
-use super::variable::{Values, Variable, status};
+use super::variable::{Values, Variable, has_time, status};
 use crate::access_log::times::Times;
 use crate::access_log::{Sketch, Stamp, UnparsedKind, search, target, value};
 
@@ -18,16 +18,15 @@ pub(super) fn take<'a>(
         Variable::TimeLocal => moment.local = Some(raw),
         Variable::TimeIso => moment.iso = Some(raw),
         Variable::Msec => moment.msec = Some(raw),
-        Variable::Request => {
-            if let Some((_, target)) = target::words(raw) {
-                take_target(target, sketch);
-            }
-        }
-        Variable::RequestUri => take_target(raw, sketch),
+        Variable::Request => take_request(target::words(raw), sketch),
+        Variable::RequestUri => take_target(target::parts(raw), sketch),
         Variable::Uri => sketch.path = Some(raw),
         Variable::Args => sketch.has_session |= target::session_of(raw).is_some(),
         Variable::Status => sketch.status = Some(status(raw)?),
-        Variable::Upstream => sketch.retried = search::position(b' ', raw).is_some(),
+        Variable::Upstream => {
+            sketch.upstream = Some(raw);
+            sketch.retried = search::contains(b' ', raw);
+        }
         Variable::SessionSent | Variable::SessionMinted | Variable::SessionQuery => {
             sketch.has_session = true;
         }
@@ -37,9 +36,17 @@ pub(super) fn take<'a>(
     Some(())
 }
 
+/// Takes a request's line, if it is one.
 #[inline(always)]
-fn take_target<'a>(raw: &'a [u8], sketch: &mut Sketch<'a>) {
-    let (path, query) = target::parts(raw);
+pub(super) fn take_request<'a>(words: Option<target::Words<'a>>, sketch: &mut Sketch<'a>) {
+    if let Some((method, parts)) = words {
+        sketch.method = Some(method);
+        take_target(parts, sketch);
+    }
+}
+
+#[inline(always)]
+fn take_target<'a>((path, query): (&'a [u8], Option<&'a [u8]>), sketch: &mut Sketch<'a>) {
     sketch.path = Some(path);
     sketch.has_session |= query.and_then(target::session_of).is_some();
 }
@@ -86,6 +93,9 @@ impl<'a> Values<'a> {
             if let Some(raw) = self.get(variable) {
                 take(variable, raw, &mut sketch, &mut moment).ok_or(UnparsedKind::Number)?;
             }
+        }
+        if sketch.is_failure() {
+            sketch.upstream_headers = self.raw(Variable::UpstreamHeaderTime).map(has_time);
         }
         sketch.ended = moment.stamp(times)?;
         Ok(sketch)

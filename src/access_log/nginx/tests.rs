@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::access_log::{Stamp, unescape, value};
+use crate::access_log::{Stamp, unescape};
 
 fn compile(text: &str) -> Format {
     Format::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -210,32 +210,6 @@ fn an_object_is_read_by_its_keys() {
             "{line}"
         );
     }
-}
-
-#[test]
-fn of_a_request_that_nobody_asks_about_no_more_is_read_than_its_sketch() {
-    let format = compile("$msec $connection \"$request\" $status");
-    let line = |path, msec, connection| format!("{msec} {connection} \"GET {path} HTTP/1.1\" 200");
-    let read = |line: &str| {
-        let is_asked = |sketch: &Sketch<'_>| sketch.path == Some(b"/mcp");
-        let (mut parsed, mut times) = (Parsed::default(), Times::default());
-        format.read(line.as_bytes(), &mut parsed, &mut times, is_asked)?;
-        let Parsed { sketch, record } = parsed;
-        assert!((record.as_ref()).is_none_or(|record| record.ended == sketch.ended));
-        Ok((record.is_some(), sketch.status, sketch.ended))
-    };
-    let ended = Some(value::without_zone(1_795_168_781_360));
-    for (path, msec, connection, expected) in [
-        ("/", "1795168781.360", "x", Ok((false, Some(200), ended))),
-        ("/mcp", "1795168781.360", "7", Ok((true, Some(200), ended))),
-        ("/mcp", "1795168781.360", "x", Err(UnparsedKind::Number)),
-        ("/", "x", "7", Err(UnparsedKind::Number)),
-    ] {
-        assert_eq!(read(&line(path, msec, connection)), expected, "{path}");
-    }
-    assert_eq!(read("x"), Err(UnparsedKind::Format));
-    let long = line(&"/".repeat(MAX_LINE), "1795168781.360", "7");
-    assert_eq!(read(&long), Err(UnparsedKind::TooLong));
 }
 
 #[test]

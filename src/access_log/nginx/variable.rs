@@ -164,7 +164,7 @@ impl<'a> Values<'a> {
 
     /// What stands for a variable, if it is logged.
     #[inline]
-    fn raw(&self, variable: Variable) -> Option<&'a [u8]> {
+    pub(super) fn raw(&self, variable: Variable) -> Option<&'a [u8]> {
         self.0.get(variable as usize).copied().flatten()
     }
 
@@ -264,9 +264,16 @@ impl<'a> Values<'a> {
     }
 }
 
-/// `$status`.
+/// `$status`: three digits.
+#[inline(always)]
 pub(super) fn status(raw: &[u8]) -> Option<u16> {
-    u16::try_from(value::integer(raw)?).ok()
+    let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
+    match *raw {
+        [a, b, c] if [a, b, c].iter().all(u8::is_ascii_digit) => {
+            Some(digit(a) * 100 + digit(b) * 10 + digit(c))
+        }
+        _ => u16::try_from(value::integer(raw)?).ok(),
+    }
 }
 
 /// Drops work whose result another variable gives better: of several that fill one field, the last
@@ -290,11 +297,13 @@ pub(super) fn leave_out_redundant(steps: &mut [Step]) {
 /// The last of a list of upstreams' values, and whether there were several. nginx separates tries by
 /// `, ` and internal redirects by ` : ` (manual, `$upstream_addr`).
 fn last_of_list(raw: &[u8]) -> (&[u8], bool) {
-    let mut last = raw;
-    while let Some((_, rest)) = search::split_once(b' ', last) {
-        last = rest;
+    match search::contains(b' ', raw) {
+        false => (raw, false),
+        true => {
+            let last = raw.rsplit(|byte| *byte == b' ').next();
+            (last.unwrap_or_default(), true)
+        }
     }
-    (last, last.len() < raw.len())
 }
 
 /// The upstreams before the last one, as written, since the last internal redirect: those before that
@@ -306,8 +315,8 @@ fn tried_in_vain(raw: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether the last upstream came so far: a time stands where it did.
-fn has_time(raw: &[u8]) -> bool {
-    value::present(last_of_list(raw).0).is_some()
+pub(super) fn has_time(raw: &[u8]) -> bool {
+    !matches!(raw, [] | b"-" | [.., b' '] | [.., b' ', b'-'])
 }
 
 #[cfg(test)]
@@ -337,8 +346,12 @@ mod tests {
                 "{raw}"
             );
         }
-        assert!(has_time(b"-, 0.001"));
-        assert!(!has_time(b"0.001, -"));
-        assert!(!has_time(b""));
+        for raw in [
+            "-, 0.001", "0.001, -", "0.001", "0.001 ", "-", "", "--", " -", "- -", "a -b",
+        ] {
+            let raw = raw.as_bytes();
+            let expected = value::present(last_of_list(raw).0).is_some();
+            assert_eq!(has_time(raw), expected, "{raw:?}");
+        }
     }
 }

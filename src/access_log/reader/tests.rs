@@ -35,7 +35,7 @@ fn alone() -> Reader {
 }
 
 fn line(request: &str, status: u16, upstream: &str, sent: &str, minted: &str) -> Vec<u8> {
-    format!("1795168781.360 42 \"{request} HTTP/1.1\" {status} \"OK\" 1.250 {upstream} {sent} {minted} \"node\"\r")
+    format!("1795168781.360 42 \"{request} HTTP/1.1\" {status} \"OK\" 1.250 {upstream} {sent} {minted} \"node\"")
         .into_bytes()
 }
 
@@ -263,6 +263,47 @@ fn an_ordinary_request_shows_whether_the_owner_is_there() {
 }
 
 #[test]
+fn a_failure_is_noted_before_anybody_waits_unless_its_upstream_answered() {
+    let format = FORMAT.replace("$request_time", "$request_time \"$upstream_header_time\"");
+    for (header_time, expected) in [("-", "SessionUnknown"), ("0.004", "3 moved")] {
+        let line = |request, status, upstream, sent, minted| {
+            let line = String::from_utf8(line(request, status, upstream, sent, minted)).unwrap();
+            let time = if status == 502 { header_time } else { "0.001" };
+            let line = line.replace("1.250", &format!("1.250 \"{time}\""));
+            line.into_bytes()
+        };
+        let lines = [
+            line("POST /mcp", 200, "a:1", "-", "s"),
+            line("POST /page", 502, "a:1", "-", "-"),
+            line("POST /mcp", 404, "b:1", "s", "-"),
+            line("POST /page", 200, "a:1", "-", "-"),
+        ];
+        let format = Format::Nginx(nginx::Format::compile(&format).unwrap());
+        let table = Table::new(RandomState::new(), 8, DEFAULT_IDLE);
+        let mut reader = Reader::new(format, StreamRule::default(), true, table);
+        let got = names(&mut reader, &lines);
+        assert_eq!(
+            got.last().map(String::as_str),
+            Some(expected),
+            "{header_time}"
+        );
+    }
+}
+
+#[test]
+fn a_carriage_return_is_no_part_of_a_line() {
+    let lines = [
+        line("POST /mcp", 200, "a:1", "-", "s"),
+        line("POST /page", 200, "a:1", "-", "-"),
+        line("POST /mcp", 404, "b:1", "s", "-"),
+    ];
+    let with_returns = lines.clone().map(|line| [&line[..], b"\r"].concat());
+    let got = names(&mut reader(8), &with_returns);
+    assert_eq!(got, names(&mut reader(8), &lines));
+    assert_eq!(got.len(), 4);
+}
+
+#[test]
 fn a_container_s_error_lines_join_once_errors_are_shown() {
     let closed = |first: &str| {
         let (mut reader, now, mut out) = (alone(), start(), Vec::new());
@@ -290,7 +331,7 @@ fn a_post_that_listens_is_joined_with_its_own_entry() {
     let (now, mut out) = (start(), Vec::new());
     let access = |request: &str, method: &str| {
         let line = String::from_utf8(line(request, 200, "a:1", "-", "-")).unwrap();
-        line.replace('\r', &format!(" {method}")).into_bytes()
+        format!("{line} {method}").into_bytes()
     };
     let get = access("GET /mcp", "-");
     let listen = access("POST /mcp", "subscriptions/listen");

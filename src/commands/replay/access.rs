@@ -53,7 +53,7 @@ impl AccessFiles {
         let look = |path: &PathBuf| {
             let mut file = AccessFile::new(path, output);
             if is_alone || !input::is_regular(path) {
-                file.open(bar)?;
+                file.open(reader, bar)?;
             }
             if !is_alone {
                 file.look(reader)?;
@@ -140,11 +140,11 @@ impl AccessFile {
     }
 
     /// Opens it, if it is not open yet.
-    pub(super) fn open(&mut self, bar: &Rc<Bar>) -> Result<(), ReplayError> {
+    pub(super) fn open(&mut self, reader: &Reader, bar: &Rc<Bar>) -> Result<(), ReplayError> {
         if self.lines.is_none() {
             let source = input::open(&self.path, bar, self.wanted.clone());
             let source = source.map_err(|error| ReplayError::read(&self.name, error))?;
-            self.lines = Some(Lines::new(source));
+            self.lines = Some(Lines::new(source, reader.marked()));
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl AccessFile {
                     ..Wanted::default()
                 };
                 let source = input::open_for_a_look(&self.path, wanted).map_err(failed)?;
-                first_time(&mut Lines::new(source), reader, LOOK).map_err(failed)?
+                first_time(&mut Lines::new(source, b'\n'), reader, LOOK).map_err(failed)?
             }
         };
         Ok(())
@@ -177,7 +177,7 @@ fn first_time(
         let Some(line) = lines.peek()? else {
             return Ok(None);
         };
-        let record = line.and_then(|line| reader.parse(line)).ok();
+        let record = line.text().and_then(|line| reader.parse(line)).ok();
         let time = record.and_then(|record| record.ended);
         if time.is_some() || left == 0 {
             return Ok(time.map(|time| time.unix_ms));

@@ -9,6 +9,7 @@ use super::ReplayError;
 use super::access::{AccessFile, AccessFiles, Limit};
 use super::bar::Bar;
 use super::errors::ErrorFiles;
+use super::lines::Next;
 use super::recorder::{Line, Recorder};
 use crate::access_log::event::{Event, LineKind};
 use crate::access_log::reader::Reader;
@@ -76,7 +77,7 @@ impl Drive {
 
     /// Reads one file to its end, or until it is another's turn.
     fn file(&mut self, at: usize, file: &mut AccessFile, limit: Limit) -> Result<(), ReplayError> {
-        file.open(&self.bar)?;
+        file.open(&self.reader, &self.bar)?;
         let AccessFile {
             name,
             lines: Some(lines),
@@ -88,13 +89,21 @@ impl Drive {
         else {
             return Ok(());
         };
-        while let Some(line) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
-            let aside = line.ok().filter(|line| self.reader.is_aside(line));
+        let mut last = None;
+        while let Some(next) = (lines.peek()).map_err(|error| ReplayError::read(name, error))? {
+            let aside = (next.text().ok()).filter(|line| self.reader.is_aside(line));
             let mut parsed = Parsed::default();
-            let read = line.and_then(|line| match self.is_each {
-                true => (self.reader.parse(line)).map(|record| parsed.record = Some(record)),
-                false => self.reader.read(line, &mut parsed),
-            });
+            let read = self.read(&next, &mut parsed);
+            let sketch = &parsed.sketch;
+            let is_ordinary = aside.is_none() && read.is_ok() && parsed.record.is_none();
+            if is_ordinary && last.is_some() && sketch.ended == last {
+                // Nothing can be due that was not when the line before came.
+                *number += 1;
+                let kind = self.reader.ordinary(sketch);
+                self.recorder.ordinary(kind, (at, *number), *head);
+                lines.take();
+                continue;
+            }
             let stamp = match (aside, read, &parsed.record) {
                 (Some(line), ..) => self.stamp(line),
                 (None, Err(_), _) => None,
@@ -116,9 +125,22 @@ impl Drive {
                 aside,
             })?;
             lines.take();
+            last = stamp;
         }
         file.end();
         Ok(())
+    }
+
+    /// Reads a line into what is empty before: all of it, where each is answered.
+    #[inline]
+    fn read<'a>(&mut self, next: &Next<'a>, parsed: &mut Parsed<'a>) -> Result<(), UnparsedKind> {
+        if next.is_too_long {
+            return Err(UnparsedKind::TooLong);
+        }
+        match self.is_each {
+            true => (self.reader.parse(next.line.text)).map(|record| parsed.record = Some(record)),
+            false => self.reader.read(&next.line, parsed),
+        }
     }
 
     /// When a line of the second log was written, if it says so without a zone of its reader's.

@@ -132,7 +132,7 @@ impl ErrorFile {
     fn new(name: String, source: Source) -> Self {
         Self {
             name,
-            lines: Lines::new(source),
+            lines: Lines::new(source, b'\n'),
             times: ErrorTimes::default(),
             head: Head::Unread,
             number: 0,
@@ -151,7 +151,7 @@ impl ErrorFile {
             .peek()
             .map_err(|error| ReplayError::read(&self.name, error))?;
         if let Some(line) = line {
-            on(line);
+            on(line.text());
         }
         self.lines.take();
         self.number += 1;
@@ -176,7 +176,8 @@ impl ErrorFile {
                 .map_err(|error| ReplayError::read(&self.name, error))?;
             self.head = line.map_or(Head::Over, |line| {
                 Head::Naive(
-                    line.ok()
+                    line.text()
+                        .ok()
                         .and_then(|line| naive(reader.written(line)?, zone)),
                 )
             });

@@ -5,12 +5,18 @@
 
 use std::io::{ErrorKind, Read, Result};
 
-use memchr::memchr;
-
+use crate::access_log::marks::{Line, Marks};
 use crate::access_log::{MAX_LINE, UnparsedKind};
 
 /// Bytes asked for at once.
 const READ: usize = 256 * 1024;
+
+/// Bytes that are marked at once: read again soon, from the nearest cache.
+const PIECE: usize = 16 * 1024;
+
+/// Bytes behind a line that its reader may look at instead of minding where it ends. No more: what is looked for and is
+/// not in a line must not be sought in all lines.
+const BEHIND: usize = 64;
 
 /// The lines of a source.
 pub(super) struct Lines<R> {
@@ -18,7 +24,11 @@ pub(super) struct Lines<R> {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
-    next: Option<Next>,
+    marks: Marks,
+    /// How far the buffer is marked.
+    marked: usize,
+    /// The next line is too long, and its beginning was dropped.
+    is_dropped: bool,
     ended: bool,
     /// Bytes taken, line ends included.
     pub(super) bytes: u64,
@@ -26,92 +36,117 @@ pub(super) struct Lines<R> {
     pub(super) nuls: u64,
 }
 
-/// The next line, found but not taken.
+/// The next line, found but not taken. (What is wrong with it stands beside it: in a `Result` its places would be
+/// packed anew.)
 #[derive(Clone, Copy)]
-struct Next {
-    length: usize,
-    /// With the line end.
-    taken: usize,
-    is_too_long: bool,
+pub(super) struct Next<'a> {
+    pub(super) line: Line<'a, 'a>,
+    pub(super) is_too_long: bool,
+}
+
+impl<'a> Next<'a> {
+    /// The line's text, if it is not too long.
+    pub(super) fn text(&self) -> std::result::Result<&'a [u8], UnparsedKind> {
+        match self.is_too_long {
+            true => Err(UnparsedKind::TooLong),
+            false => Ok(self.line.text),
+        }
+    }
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(source: R) -> Self {
+    /// The lines of a source, in which this byte is marked.
+    pub(super) fn new(source: R, marked: u8) -> Self {
         Self {
             source,
             buffer: vec![0; READ + MAX_LINE].into(),
             start: 0,
             end: 0,
-            next: None,
+            marks: Marks::new(marked),
+            marked: 0,
+            is_dropped: false,
             ended: false,
             bytes: 0,
             nuls: 0,
         }
     }
 
-    /// The next line without its line feed, or that it is too long; `None` at the end.
-    pub(super) fn peek(&mut self) -> Result<Option<std::result::Result<&[u8], UnparsedKind>>> {
-        if self.next.is_none() {
-            self.next = self.find()?;
-        }
-        Ok(self.next.map(|next| match next.is_too_long {
-            true => Err(UnparsedKind::TooLong),
-            false => Ok(held(&self.buffer, self.start, self.start + next.length)),
+    /// The next line without its line feed; `None` at the end.
+    #[inline(always)]
+    pub(super) fn peek(&mut self) -> Result<Option<Next<'_>>> {
+        let end = match self.marks.next_end() {
+            Some(end) if !self.begins_with_nul() => end,
+            _ => match self.find()? {
+                Some(end) => end,
+                None => return Ok(None),
+            },
+        };
+        let text = held(&self.buffer, self.start, end);
+        let whole = held(&self.buffer, 0, self.buffer.len().min(end + BEHIND));
+        Ok(Some(Next {
+            line: self.marks.line(text, whole),
+            is_too_long: end - self.start > MAX_LINE || self.is_dropped,
         }))
     }
 
     /// Takes the line that was looked at.
+    #[inline(always)]
     pub(super) fn take(&mut self) {
-        if let Some(next) = self.next.take() {
-            self.drop_front(next.taken);
+        if let Some(end) = self.marks.next_end() {
+            // The last one may have no line feed.
+            let behind = self.end.min(end + 1);
+            self.drop_front(behind - self.start);
+            self.marks.take();
+            self.is_dropped = false;
         }
     }
 
-    fn find(&mut self) -> Result<Option<Next>> {
-        let (mut searched, mut dropped) = (0, false);
+    /// Where the next line ends, which may not be read yet.
+    #[inline(never)]
+    fn find(&mut self) -> Result<Option<usize>> {
         loop {
-            if searched == 0 && !dropped {
+            if !self.is_dropped && self.begins_with_nul() {
                 self.drop_nuls();
             }
-            let held = held(&self.buffer, self.start, self.end);
-            let fresh = held.get(searched..).unwrap_or_default();
-            if let Some(at) = memchr(b'\n', fresh) {
-                let length = searched + at;
-                return Ok(Some(Next {
-                    length,
-                    taken: length + 1,
-                    is_too_long: dropped || length > MAX_LINE,
-                }));
+            if let Some(end) = self.marks.next_end() {
+                return Ok(Some(end));
             }
-            searched = held.len();
-            if searched > MAX_LINE {
-                self.drop_front(searched);
-                (searched, dropped) = (0, true);
-            }
-            if !self.fill()? {
-                let last = Next {
-                    length: searched,
-                    taken: searched,
-                    is_too_long: dropped,
-                };
-                return Ok((searched > 0 || dropped).then_some(last));
+            if self.marked < self.end {
+                self.mark();
+            } else if self.end - self.start > MAX_LINE {
+                self.drop_front(self.end - self.start);
+                self.marks.restart(self.end);
+                self.is_dropped = true;
+            } else if !self.fill()? {
+                if self.start == self.end && !self.is_dropped {
+                    return Ok(None);
+                }
+                self.marks.end(self.end);
             }
         }
+    }
+
+    /// Marks some of what is held.
+    fn mark(&mut self) {
+        self.marks.forget();
+        let to = self.end.min(self.marked + PIECE);
+        let piece = held(&self.buffer, self.marked, to);
+        self.marks.add(piece, self.marked);
+        self.marked = to;
     }
 
     #[inline(always)]
-    fn drop_nuls(&mut self) {
-        if self.buffer.get(self.start) == Some(&0) {
-            self.drop_run_of_nuls();
-        }
+    fn begins_with_nul(&self) -> bool {
+        self.start < self.end && self.buffer.get(self.start) == Some(&0)
     }
 
     #[cold]
-    fn drop_run_of_nuls(&mut self) {
+    fn drop_nuls(&mut self) {
         let held = held(&self.buffer, self.start, self.end);
         let run = held.iter().take_while(|byte| **byte == 0).count();
         self.nuls += run as u64;
         self.drop_front(run);
+        self.marks.skip(self.start);
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -125,7 +160,10 @@ impl<R: Read> Lines<R> {
             return Ok(false);
         }
         self.buffer.copy_within(self.start..self.end, 0);
+        self.marks.forget();
+        self.marks.lose(self.start);
         (self.start, self.end) = (0, self.end - self.start);
+        self.marked = self.end;
         loop {
             let free = self.buffer.get_mut(self.end..).unwrap_or_default();
             match self.source.read(free) {
@@ -168,12 +206,21 @@ mod tests {
         }
     }
 
-    /// The lines; a too long one is `!`.
+    /// The lines, of which each knows its quotes; a too long one is `!`.
     fn pulled(bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, u64, u64) {
-        let mut lines = Lines::new(Drip(bytes, step, false));
+        let mut lines = Lines::new(Drip(bytes, step, false), b'"');
         let mut found = Vec::new();
         while let Some(line) = lines.peek().unwrap() {
-            found.push(line.map_or_else(|_| b"!".to_vec(), <[u8]>::to_vec));
+            let quoted = |text: &[u8]| {
+                let parts: Vec<_> = text.split(|byte| *byte == b'"').collect();
+                assert!(line.line.has(parts.len() - 1));
+                for (number, part) in parts.into_iter().enumerate() {
+                    let (from, to) = line.line.between(number);
+                    assert_eq!(&line.line.whole[from..to], part);
+                }
+                text.to_vec()
+            };
+            found.push(line.text().map_or_else(|_| b"!".to_vec(), quoted));
             lines.take();
         }
         (found, lines.bytes, lines.nuls)
@@ -197,15 +244,18 @@ mod tests {
 
     #[test]
     fn looking_takes_nothing() {
-        let mut lines = Lines::new(&b"a\nb"[..]);
-        for _ in 0..2 {
-            assert_eq!(lines.peek().unwrap(), Some(Ok(&b"a"[..])));
-        }
+        let mut lines = Lines::new(&b"a\nb"[..], b'"');
+        let is_next = |lines: &mut Lines<_>, expected: &[u8]| {
+            let next = lines.peek().unwrap().unwrap();
+            assert_eq!(next.text(), Ok(expected));
+        };
+        is_next(&mut lines, b"a");
+        is_next(&mut lines, b"a");
         lines.take();
         lines.take();
-        assert_eq!(lines.peek().unwrap(), Some(Ok(&b"b"[..])));
+        is_next(&mut lines, b"b");
         lines.take();
-        assert_eq!(lines.peek().unwrap(), None);
+        assert!(lines.peek().unwrap().is_none());
     }
 
     #[test]
@@ -220,8 +270,9 @@ mod tests {
 
     fn segment() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
-            4 => prop::collection::vec(prop_oneof![Just(b'\n'), Just(0), Just(b'\r'), any::<u8>()], 0..20),
+            4 => prop::collection::vec(prop_oneof![Just(b'\n'), Just(0), Just(b'\r'), Just(b'"'), any::<u8>()], 0..20),
             1 => (MAX_LINE - 2..MAX_LINE + 3).prop_map(|n| vec![b'x'; n]),
+            1 => (MAX_LINE - 2..MAX_LINE + 3).prop_map(|n| vec![b'"'; n]),
             1 => (READ - 2..READ + 3).prop_map(|n| vec![b'x'; n]),
         ]
     }

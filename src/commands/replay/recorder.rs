@@ -70,6 +70,15 @@ impl Recorder {
         }
     }
 
+    /// Takes an access line that has no events, and is answered nothing.
+    #[inline]
+    pub(super) fn ordinary(&mut self, kind: LineKind, place: (usize, u64), time: Option<i64>) {
+        self.tally.access(kind, place);
+        if let Mode::Metrics(metrics) = &self.mode {
+            read(metrics, time);
+        }
+    }
+
     /// Takes a line of the error log; its events follow.
     pub(super) fn error(&mut self, time: Option<i64>) {
         self.tally.error_lines += 1;
