@@ -7,6 +7,7 @@ use std::hash::RandomState;
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use holter::access_log::marks::Marks;
 use holter::access_log::reader::Reader;
 use holter::access_log::rules::{Preset, Rules};
 use holter::access_log::streams::StreamRule;
@@ -192,16 +193,23 @@ fn read(compile: Compile, presets: &[&str], input: &[u8]) {
     all.finish(&mut events);
 }
 
-/// Lines that can be read whole say the same whether they are or not.
+/// Lines that can be read whole say the same whether they are or not, alone and among others.
 fn compare(format: &Format, input: &[u8]) {
     let key = RandomState::new();
-    let [mut short, mut whole] = [key.clone(), key].map(|key| reader(format.clone(), key));
-    let (now, mut events, mut expected) = (start(), Vec::new(), Vec::new());
+    let [mut short, mut among, mut whole] = [(); 3].map(|()| reader(format.clone(), key.clone()));
+    let (now, [mut events, mut others, mut expected]) = (start(), [const { Vec::new() }; 3]);
+    let mut marks = Marks::new(among.marked());
+    marks.add(input, 0);
+    marks.end(input.len());
     for line in input.split(|byte| *byte == b'\n').skip(1) {
+        marks.take();
         if let Ok(record) = whole.parse(line)
             && !whole.is_aside(line)
         {
             let kind = short.access(now, line, &mut events);
+            let (marked, mut parsed) = (marks.line(line, input), Parsed::default());
+            let read = among.read(&marked, &mut parsed);
+            assert_eq!(among.record(now, &parsed, read, &mut others), kind);
             let parsed = Parsed {
                 record: Some(record),
                 ..Parsed::default()
@@ -211,7 +219,9 @@ fn compare(format: &Format, input: &[u8]) {
         }
     }
     short.finish(&mut events);
+    among.finish(&mut others);
     whole.finish(&mut expected);
+    assert_eq!(events, others, "other lines make a difference");
     assert_eq!(events, expected, "what is left out makes a difference");
 }
 
