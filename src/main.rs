@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use holter::cli::{self, Cli, Command, LogLevel, LogShape};
+use holter::cli::{self, Command, LogLevel, LogShape};
 use holter::commands::{check, demo, healthcheck, replay, run};
 
 fn main() -> ExitCode {
@@ -15,6 +15,36 @@ fn main() -> ExitCode {
         }
         Err(refusal) => return fail(&refusal.text, refusal.code),
     };
+    match &cli.command {
+        Some(Command::Check(args)) => match check::check(args) {
+            Ok(summary) => {
+                println!("{summary}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error, 2),
+        },
+        Some(Command::Replay(args)) => {
+            replay::run(args).map_or_else(|error| fail(&error, 2), |()| ExitCode::SUCCESS)
+        }
+        None => in_runtime(async {
+            log(cli.run.log_level, cli.run.log_format);
+            let ran = run::run(&cli.run).await;
+            ran.map_or_else(|error| fail(&error, error.code()), |()| ExitCode::SUCCESS)
+        }),
+        Some(Command::Demo(args)) => in_runtime(async {
+            log(LogLevel::Error, LogShape::Text);
+            let ran = demo::run(args).await;
+            ran.map_or_else(|error| fail(&error, error.code()), |()| ExitCode::SUCCESS)
+        }),
+        Some(Command::Healthcheck(args)) => in_runtime(async {
+            let checked = healthcheck::check(&args.web_listen_address.to_string()).await;
+            checked.map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
+        }),
+    }
+}
+
+/// Runs what waits for the network. What reads files only needs no threads beside its own.
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -23,42 +53,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("holter: cannot start: {error}"), 1),
     };
-    let code = runtime.block_on(obey(&cli));
+    let code = runtime.block_on(command);
     // A task that blocks its thread was named as stuck already; it is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
-}
-
-async fn obey(cli: &Cli) -> ExitCode {
-    match &cli.command {
-        None => {
-            log(cli.run.log_level, cli.run.log_format);
-            run::run(&cli.run)
-                .await
-                .map_or_else(|error| fail(&error, error.code()), |()| ExitCode::SUCCESS)
-        }
-        Some(Command::Demo(args)) => {
-            log(LogLevel::Error, LogShape::Text);
-            demo::run(args)
-                .await
-                .map_or_else(|error| fail(&error, error.code()), |()| ExitCode::SUCCESS)
-        }
-        Some(Command::Check(args)) => match check::check(args) {
-            Ok(summary) => {
-                println!("{summary}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(&error, 2),
-        },
-        Some(Command::Healthcheck(args)) => {
-            healthcheck::check(&args.web_listen_address.to_string())
-                .await
-                .map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
-        }
-        Some(Command::Replay(args)) => {
-            replay::run(args).map_or_else(|error| fail(&error, 2), |()| ExitCode::SUCCESS)
-        }
-    }
 }
 
 fn fail(message: &impl ToString, code: u8) -> ExitCode {
