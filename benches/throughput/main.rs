@@ -2,7 +2,8 @@
 //! `cargo bench --bench throughput -- [--size 200M] [--runs 3]`. See docs/speed.md.
 //!
 //! Each measured program is a process of its own, this one included (`--read`), all on one core, so that times and
-//! memory compare. Times are the best of the runs, of the wall clock.
+//! memory compare. The programs run in turn, and times are each one's
+//! best, of the wall clock.
 
 #![allow(
     missing_docs,
@@ -58,13 +59,18 @@ fn main() {
     );
     for kind in Kind::ALL {
         let log = write(kind, folder.path(), size);
-        for (name, command) in peers::commands(&log, folder.path()) {
+        let commands = peers::commands(&log, folder.path());
+        let there: Vec<&Command> = (commands.iter())
+            .filter_map(|(_, command)| command.as_ref().ok())
+            .collect();
+        let mut costs = measure(&there, runs).into_iter();
+        for (name, command) in &commands {
             match command {
-                Ok(mut command) => {
-                    let cost = measure(&mut command, runs);
+                Err(why) => println!("{:<12} {name:<22} {why}", kind.name()),
+                Ok(_) => {
+                    let cost = costs.next().expect("a cost for each command");
                     row(&log, name, &cost, instructions(kind, name, folder.path()));
                 }
-                Err(why) => println!("{:<12} {name:<22} {why}", kind.name()),
             }
         }
         std::fs::remove_file(&log.path).expect("the log removed");
@@ -90,8 +96,9 @@ fn sessions(folder: &Path, runs: u32) {
         lines: 1_000_000,
         bytes,
     };
-    let cost = measure(&mut peers::reader(&log), runs);
-    row(&log, "a million session ids", &cost, None);
+    for cost in measure(&[&peers::reader(&log)], runs) {
+        row(&log, "a million session ids", &cost, None);
+    }
 }
 
 fn write(kind: Kind, folder: &Path, size: u64) -> Log {
