@@ -3,9 +3,10 @@
 //!
 //! It does not know what is between them.
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use super::MAX_LINE;
 use super::search::{ROW, places_in_row};
-use fearless_simd::{Level, Simd, dispatch};
 
 /// The line feeds of a text, and where one more byte stands in it. The text may grow, and lose its beginning.
 #[derive(Debug, Default)]
@@ -106,8 +107,10 @@ impl Marks {
     }
 
     fn push(&mut self, behind: u32) {
-        self.behind.truncate(self.count);
-        self.behind.push(behind);
+        match self.behind.get_mut(self.count) {
+            Some(free) => *free = behind,
+            None => self.behind.push(behind),
+        }
         self.count += 1;
     }
 
@@ -157,7 +160,7 @@ impl Marks {
     /// The text loses so many bytes at its beginning, all of lines that are forgotten.
     pub fn lose(&mut self, bytes: usize) {
         for behind in self.behind.iter_mut().take(self.count) {
-            *behind -= place(bytes);
+            *behind = behind.saturating_sub(place(bytes));
         }
     }
 
