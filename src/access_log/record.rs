@@ -10,7 +10,7 @@ use super::{Stamp, rules, search};
 use crate::reason::Reason;
 
 /// What one line says, borrowed from it. `None`: not logged, or logged as absent (`-`, empty).
-/// Values are as written: where a backslash stands in one, [`unescape`] gives what was meant.
+/// Values are as written: where a backslash stands in one, [`super::unescape`] gives what was meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Not a request: a message of the proxy's own among its access lines.
