@@ -95,7 +95,7 @@ impl Marks {
                 }
             }
             count = many;
-            behind = behind.wrapping_add(64);
+            behind = behind.wrapping_add(place(ROW));
         }
         self.count = count;
     }
@@ -171,10 +171,11 @@ impl Marks {
         self.push(place(at));
     }
 
-    /// A line that stands alone; one that is too long, or goes over several lines, is not marked.
+    /// A line that stands alone. It is not marked if it is too long, if it goes over several lines, or if nothing but
+    /// line feeds is looked for.
     pub fn alone<'a>(&mut self, text: &'a [u8]) -> Line<'a, '_> {
         self.restart(0);
-        if text.len() <= MAX_LINE {
+        if self.byte != b'\n' && text.len() <= MAX_LINE {
             self.add(text, 0);
             // One that goes over several lines has other marks than the byte's.
             match self.ends.is_empty() {
@@ -310,6 +311,8 @@ mod tests {
             assert_eq!(line.text, text);
             assert!((0..3).all(|count| !line.has(count)));
         }
+        let mut feeds = Marks::new(b'\n');
+        assert!(!feeds.alone(b"a").has(0));
         let line = marks.alone(b"\"\r");
         let line = line.without_return().unwrap();
         assert_eq!((line.text, line.has(1)), (&b"\""[..], false));

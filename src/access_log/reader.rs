@@ -141,15 +141,16 @@ impl Reader {
         read: Result<(), UnparsedKind>,
         out: &mut Vec<Event>,
     ) -> LineKind {
-        let record = match (read, &parsed.record) {
-            (Ok(()), None) => return self.ordinary(&parsed.sketch),
-            (Ok(()), Some(record)) => Ok(record),
-            (Err(kind), _) => Err(kind),
-        };
-        self.lines += 1;
-        match record {
-            Ok(record) => self.take(now, record, out),
-            Err(kind) => unparsed(kind, out),
+        match (read, &parsed.record) {
+            (Ok(()), None) => self.ordinary(&parsed.sketch),
+            (Ok(()), Some(record)) => {
+                self.lines += 1;
+                self.take(now, record, out)
+            }
+            (Err(kind), _) => {
+                self.lines += 1;
+                unparsed(kind, out)
+            }
         }
     }
 
